@@ -1,0 +1,88 @@
+"""Every error that Gristmill raises, in one tree.
+
+GristmillError
+├── RequestError              what was asked for cannot be done; nothing was started
+│   ├── SpecError             a deployment file, a setting or an option is wrong
+│   ├── InputError            the input path is missing, empty or unreadable
+│   ├── OutputError           the output exists already, or cannot be written
+│   ├── InterpreterError      the Python interpreter asked for does not run
+│   ├── UnknownJobError       there is no job of that name
+│   └── JobStateError         the job is not in a state that allows this
+│       ├── JobLockedError    another process works on this job
+│       └── JobChangedError   what the job was made from has changed
+└── JobError                  a job that had started cannot go on
+    ├── JournalError          the journal cannot be read or written
+    ├── PlanError             the manifest cannot be read or written
+    └── StorageError          the disk is full, or a file of the job is gone
+
+A message says what happened, to which thing, and what to do next. This module must not know how
+errors are shown: exit codes live in `cli`, HTTP status numbers in `web`.
+"""
+
+from __future__ import annotations
+
+
+class GristmillError(Exception):
+    """The root: anything that Gristmill itself reports."""
+
+
+class RequestError(GristmillError):
+    """What was asked for cannot be done; nothing was started."""
+
+
+class SpecError(RequestError):
+    """A deployment file, a setting or an option is wrong.
+
+    Parameters
+    ----------
+    problems
+        One line for each mistake, as ``file:line:column: path: what is wrong``; all of them at once.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InputError(RequestError):
+    """The input path is missing, empty or unreadable."""
+
+
+class OutputError(RequestError):
+    """The output exists already, or cannot be written."""
+
+
+class InterpreterError(RequestError):
+    """The Python interpreter asked for does not run, or is too old."""
+
+
+class UnknownJobError(RequestError):
+    """There is no job of that name in this home."""
+
+
+class JobStateError(RequestError):
+    """The job is not in a state that allows what was asked for."""
+
+
+class JobLockedError(JobStateError):
+    """Another process works on this job; the message names it."""
+
+
+class JobChangedError(JobStateError):
+    """What the job was made from has changed, so that its results would not fit together."""
+
+
+class JobError(GristmillError):
+    """A job that had started cannot go on."""
+
+
+class JournalError(JobError):
+    """The journal cannot be read or written."""
+
+
+class PlanError(JobError):
+    """The manifest cannot be read or written."""
+
+
+class StorageError(JobError):
+    """The disk is full, or a file of the job is gone or cannot be written."""

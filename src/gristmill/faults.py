@@ -1,0 +1,60 @@
+"""Named points at which a test may stop a process of ours, to kill it (or another) exactly there.
+
+With ``GRISTMILL_FAULT_POINT=name:count`` in its environment a process stops itself with SIGSTOP when it
+reaches the point ``name`` for the count-th time. Without that variable nothing happens. The kill suite in
+`tests/faults` walks through all of `POINTS`; the worker has its own copy of this module, since it
+imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+POINTS = (
+    "job.created",
+    "plan.complete",
+    "start.before_record",
+    "start.after_record",
+    "journal.before_write",
+    "journal.after_write",
+    "sync.before_parts",
+    "sync.after_parts",
+    "sync.after_mark",
+    "sync.after_journal",
+    "files.before_move",
+    "files.after_move",
+    "publish.before_write",
+    "publish.after_write",
+    "publish.before_sync",
+    "publish.after_sync",
+    "publish.before_rename",
+    "publish.after_rename",
+    "publish.before_record",
+    "publish.after_record",
+    "publish.before_parts_removed",
+    "publish.after_parts_removed",
+    "job.before_ending",
+    "job.after_ending",
+)
+"""The points of the coordinator, in the order in which a job meets them."""
+
+WORKER_POINTS = (
+    "worker.part.before_write",
+    "worker.part.after_write",
+    "worker.outcome.before_send",
+    "worker.outcome.after_send",
+)
+"""The points of a worker."""
+
+_NAME, _, _COUNT = os.environ.get("GRISTMILL_FAULT_POINT", "").partition(":")
+_reached = 0
+
+
+def reach(name: str) -> None:
+    """Stop this process if this is the point that a test asked for."""
+    if name == _NAME:
+        global _reached
+        _reached += 1
+        if _reached == int(_COUNT or 1):
+            os.kill(os.getpid(), signal.SIGSTOP)
