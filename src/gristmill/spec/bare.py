@@ -1,0 +1,37 @@
+"""What a bare script is run with: a deployment that nobody had to write (contract, end of section 2).
+
+Its defaults serve a newcomer, and differ from those of a deployment file. They are a document like any other,
+so that options over them are checked by the same schema.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gristmill.spec.tree import Mapping, Place, tree
+
+
+def bare_document(script: Path) -> Mapping:
+    """Make the document of a bare script.
+
+    Parameters
+    ----------
+    script
+        The script, absolute.
+
+    Returns
+    -------
+    Mapping
+        In the canonical layout: as many workers as fit, ten minutes for one call of ``run()``, a stop at 20 %
+        failed items, and comma-separated rows with a header.
+    """
+    root = tree(
+        {
+            "code_configuration": {"code": str(script.parent), "scoring_script": script.name},
+            "settings": {"retry_settings": {"timeout": 600}},
+            "gristmill": {"workers": "auto", "error_threshold": "20%", "output_format": "csv"},
+        },
+        Place(origin=str(script), folder=script.parent),
+    )
+    assert isinstance(root, Mapping)
+    return root

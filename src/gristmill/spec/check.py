@@ -1,0 +1,92 @@
+"""A tree against the schema: the checked model, or every mistake in it with its position.
+
+This module must not know single keys; what may stand where is said in ``schema``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gristmill.spec.layout import SETTINGS_KEYS
+from gristmill.spec.problems import Problem, nearest
+from gristmill.spec.schema import DeploymentFile, Section
+from gristmill.spec.tree import Entry, Mapping
+
+_MISSING = {
+    "code_configuration": "is missing; name the script, as in '{code: ., scoring_script: score.py}'",
+    "code_configuration.code": "is missing; give the folder that holds the scoring script",
+    "code_configuration.scoring_script": "is missing; give the script's path below the code folder",
+    "model.path": "is missing; give the model's file or folder",
+    "environment.build.path": "is missing; give the folder of the build context",
+}
+
+
+def checked(root: Mapping) -> tuple[DeploymentFile | None, list[Problem]]:
+    """Check a document against the schema.
+
+    Parameters
+    ----------
+    root
+        The document, in the canonical layout, with all overrides laid over it.
+
+    Returns
+    -------
+    tuple
+        The model and no problem, or None and at least one problem.
+    """
+    try:
+        return DeploymentFile.model_validate(root), []
+    except ValidationError as error:
+        return None, [_problem(root, found) for found in error.errors(include_url=False, include_input=False)]
+
+
+def _problem(root: Mapping, found: ErrorDetails) -> Problem:
+    names = tuple(str(name) for name in found["loc"])
+    top = Entry(path="", place=root.place, node=root)
+    if found["type"] == "missing":
+        parent = _entry(top, names[:-1])
+        path = ".".join(filter(None, (parent.path, names[-1])))
+        what = _MISSING.get(".".join(names), "is missing")
+        return Problem(place=parent.place, path=path, what=what)
+    entry = _entry(top, names)
+    if found["type"] == "extra_forbidden":
+        return Problem(place=entry.place, path=entry.path, what=f"unknown key{_meant(names)}")
+    what = found.get("ctx", {}).get("what", found["msg"])
+    return Problem(place=entry.node.place, path=entry.path, what=what)
+
+
+def _entry(top: Entry, names: tuple[str, ...]) -> Entry:
+    """Find the entry, or the deepest one above it that the document has."""
+    found = top
+    for name in names:
+        if not isinstance(found.node, Mapping) or name not in found.node.entries:
+            break
+        found = found.node.entries[name]
+    return found
+
+
+def _meant(names: tuple[str, ...]) -> str:
+    """Suggest a key of the same mapping, else one of another with just this name, else list what is known."""
+    *above, name = names
+    known = list(_known_keys())
+    here = [key[-1] for key in known if list(key[:-1]) == above]
+    here += sorted(SETTINGS_KEYS) if not above else []
+    elsewhere = {key[-1]: ".".join(key) for key in reversed(known)}
+    if name.lower() in elsewhere and name.lower() not in here:
+        return f"; did you mean {elsewhere[name.lower()]!r}?"
+    near = nearest(name, here) or elsewhere.get(nearest(name, elsewhere) or "")
+    return f"; did you mean {near!r}?" if near else f"; known here are {', '.join(here)}"
+
+
+def _known_keys(
+    section: type[Section] = DeploymentFile, above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    for name, field in section.model_fields.items():
+        yield (*above, name)
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, Section):
+                yield from _known_keys(kind, (*above, name))

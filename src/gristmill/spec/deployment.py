@@ -1,0 +1,185 @@
+"""From a deployment file or a bare script, and the options beside it, to a checked `Deployment`.
+
+The way: read the tree, bring it to one layout, lay the options over it, check it, turn it into values. All
+mistakes are reported at once. This module must not start, list or copy anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from gristmill.errors import SpecError
+from gristmill.spec.bare import bare_document
+from gristmill.spec.check import checked
+from gristmill.spec.document import Document, read_document
+from gristmill.spec.kinds import neighbour
+from gristmill.spec.layout import canonical
+from gristmill.spec.notices import notices
+from gristmill.spec.overrides import Override, lay_over
+from gristmill.spec.problems import Problem, lines
+from gristmill.spec.schema import DeploymentFile, Model, is_pipeline, unknown_python
+from gristmill.spec.values import Deployment, ModelReference, Settings
+
+_DEPLOYMENT_SUFFIXES = (".yml", ".yaml", ".json")
+_SCRIPT_SUFFIX = ".py"
+
+
+def load(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
+    """Load a deployment file or a bare script, whichever the name's suffix says.
+
+    Parameters
+    ----------
+    path
+        A ``.yml``, ``.yaml`` or ``.json`` file with a deployment, or a ``.py`` file with a scoring script.
+    overrides
+        Settings that stand above those of the file, in the order in which they were given.
+
+    Returns
+    -------
+    Deployment
+        Checked and complete.
+
+    Raises
+    ------
+    SpecError
+        There is no such file, its suffix is another, or something in it is wrong: one line for each mistake.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _DEPLOYMENT_SUFFIXES:
+        return load_deployment(path, overrides)
+    if suffix == _SCRIPT_SUFFIX:
+        return bare_script(path, overrides)
+    _check_exists(path, "deployment or script")
+    raise SpecError(f"{path}: takes a deployment (.yml, .yaml or .json) or a scoring script (.py)")
+
+
+def load_deployment(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
+    """Load a deployment file.
+
+    Parameters
+    ----------
+    path
+        The YAML file; relative paths in it are relative to its folder.
+    overrides
+        Settings that stand above those of the file, in the order in which they were given.
+
+    Returns
+    -------
+    Deployment
+        Checked and complete.
+
+    Raises
+    ------
+    SpecError
+        The file cannot be read, or something in it or an override is wrong: one line for each mistake.
+    """
+    _check_exists(path, "deployment file")
+    return _loaded(read_document(path), path, overrides, is_bare_script=False)
+
+
+def bare_script(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
+    """Make the deployment of a scoring script that comes without a file.
+
+    Parameters
+    ----------
+    path
+        The script; its folder is the code folder.
+    overrides
+        Settings that stand above the defaults, in the order in which they were given.
+
+    Returns
+    -------
+    Deployment
+        With a newcomer's defaults: workers as many as fit, 600 seconds for one call of ``run()``, a
+        stop at 20 % failed items once 100 are done, comma-separated rows.
+
+    Raises
+    ------
+    SpecError
+        There is no such script, or an override is wrong; with one line for each mistake.
+    """
+    _check_exists(path, "scoring script")
+    document = Document(root=bare_document(_absolute(path)), problems=())
+    return _loaded(document, path, overrides, is_bare_script=True)
+
+
+def _loaded(
+    document: Document, path: Path, overrides: Sequence[Override], *, is_bare_script: bool
+) -> Deployment:
+    source = _absolute(path)
+    layout = canonical(document.root)
+    root, misplaced = lay_over(layout.root, overrides, source.parent)
+    if is_pipeline(root):
+        what = "pipeline deployments are not supported yet; use 'type: model' with a scoring script"
+        raise SpecError(*lines([Problem(place=root.entries["type"].node.place, path="type", what=what)]))
+    file, wrong = checked(root)
+    problems = [*document.problems, *layout.problems, *misplaced, *wrong]
+    if no_python := unknown_python(root):
+        problems.append(no_python)
+    if problems or file is None:
+        raise SpecError(*lines(problems))
+    said = lines([*layout.notices, *notices(root, file)])
+    return _deployment(file, source, is_bare_script, said)
+
+
+def _deployment(
+    file: DeploymentFile, source: Path, is_bare_script: bool, said: tuple[str, ...]
+) -> Deployment:
+    return Deployment(
+        source=source,
+        is_bare_script=is_bare_script,
+        name=file.name,
+        endpoint_name=file.endpoint_name,
+        description=file.description,
+        tags=file.tags,
+        properties=file.properties,
+        code=file.code_configuration.code,
+        scoring_script=file.code_configuration.scoring_script,
+        model=None if file.model is None else _model(file.model),
+        python=file.gristmill.python,
+        environment=None if file.environment is None else file.environment.words(),
+        settings=_settings(file),
+        notices=said,
+    )
+
+
+def _model(model: Model) -> ModelReference:
+    detected = "mlflow_model" if os.path.isfile(model.path / "MLmodel") else "custom_model"
+    return ModelReference(
+        path=model.path, name=model.name, version=model.version, type=model.type or detected
+    )
+
+
+def _settings(file: DeploymentFile) -> Settings:
+    settings, extensions = file.settings, file.gristmill
+    workers = extensions.workers or settings.max_concurrency_per_instance
+    return Settings(
+        mini_batch_size=settings.mini_batch_size,
+        output_action=settings.output_action,
+        output_file_name=settings.output_file_name,
+        output_format=extensions.output_format,
+        max_retries=settings.retry_settings.max_retries,
+        timeout_s=settings.retry_settings.timeout,
+        init_timeout_s=extensions.init_timeout,
+        error_threshold=extensions.error_threshold or settings.error_threshold,
+        logging_level=settings.logging_level,
+        environment_variables=settings.environment_variables,
+        workers=None if workers == "auto" else workers,
+        program_arguments=extensions.program_arguments,
+        recursive=extensions.recursive,
+        include_hidden=extensions.include_hidden,
+    )
+
+
+def _check_exists(path: Path, kind: str) -> None:
+    if os.path.isdir(path):
+        raise SpecError(f"{path}: is a folder; give the {kind} itself")
+    if not os.path.isfile(path):
+        raise SpecError(f"{path}: no such {kind}{neighbour(_absolute(path))}")
+
+
+def _absolute(path: Path) -> Path:
+    """Make a path absolute without following links: a link's own folder is what its author sees."""
+    return Path(os.path.abspath(path))

@@ -1,0 +1,241 @@
+"""What a single value of a deployment may be: one function for each kind of value, node in, value out.
+
+Each refuses with one sentence that says what is wanted and what was given. The functions take both what YAML
+makes of a text and the text itself, since options and ``properties`` hold texts only.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic_core import PydanticCustomError
+
+from gristmill.spec.problems import did_you_mean
+from gristmill.spec.tree import Entry, Mapping, Node, Plain, Scalar, got, is_null, meaning
+from gristmill.spec.values import ErrorThreshold
+
+LARGEST_NUMBER = 2**31 - 1
+_FORBIDDEN_IN_FILE_NAMES = '~"#%&*:<>?/\\{|}'
+_REFERENCE = re.compile(r"azureml:", re.IGNORECASE)
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
+_PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*%\s*")
+_NAME = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+Choice = TypeVar("Choice", bound=Enum)
+
+
+def wrong(what: str) -> PydanticCustomError:
+    """Make the refusal of a value; ``what`` is the whole message."""
+    # The message travels in the context, not in the template: a path in it may hold bytes that are not UTF-8.
+    return PydanticCustomError("wrong", "wrong", {"what": what})
+
+
+def as_only_key(key: str, node: Node) -> Node:
+    """Turn a single value into a mapping that holds it under the key."""
+    if not isinstance(node, Scalar):
+        return node
+    return Mapping(place=node.place, entries={key: Entry(path=key, place=node.place, node=node)})
+
+
+def text(node: Any) -> str:
+    """Take any single value as the text that stands there."""
+    if not isinstance(node, Scalar):
+        raise wrong(f"must be a text {got(node)}")
+    return "" if is_null(node) else node.text
+
+
+def entries(node: Any) -> dict[str, Node]:
+    """Take a mapping with any keys."""
+    if not isinstance(node, Mapping):
+        raise wrong(f"must be a mapping of texts {got(node)}")
+    return {key: entry.node for key, entry in node.entries.items()}
+
+
+def variables(found: dict[str, str]) -> dict[str, str]:
+    """Take a mapping of environment variables."""
+    for one in found:
+        if not one or "=" in one:
+            raise wrong(f"{one!r} cannot be the name of an environment variable")
+    return found
+
+
+def name(node: Any) -> str:
+    """Take the name of an endpoint or a deployment."""
+    given = text(node)
+    if not 3 <= len(given) <= 32:
+        raise wrong(f"must have 3 to 32 characters {got(node)}")
+    if not _NAME.fullmatch(given):
+        raise wrong(f"must be letters, digits and '-', begin with a letter and not end with '-' {got(node)}")
+    return given
+
+
+def whole_number(least: int) -> Callable[[Any], int]:
+    """Take a whole number of at least ``least``."""
+
+    def take(node: Any) -> int:
+        given = _number(node)
+        if given is None or given != given // 1 or given < least:
+            raise wrong(f"must be a whole number of at least {least} {got(node)}")
+        if given > LARGEST_NUMBER:
+            raise wrong(f"must be at most {LARGEST_NUMBER} {got(node)}")
+        return int(given)
+
+    return take
+
+
+def seconds(node: Any) -> float:
+    """Take a time span in seconds."""
+    given = _number(node)
+    if given is None or not 0 < given <= LARGEST_NUMBER:
+        raise wrong(f"must be a number of seconds greater than 0 {got(node)}")
+    return float(given)
+
+
+def flag(node: Any) -> bool:
+    """Take true or false; YAML 1.2 reads ``yes`` and ``no`` as texts."""
+    given = text(node).lower()
+    if given in ("true", "false"):
+        return given == "true"
+    meant = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}.get(given)
+    hint = f"; did you mean {meant!r}?" if meant else did_you_mean(given, ("true", "false"))
+    raise wrong(f"must be true or false {got(node)}{hint}")
+
+
+def word(*known: str) -> Callable[[Any], str]:
+    """Take one of the known words, in any case, with or without its ``_``."""
+    by_form = {_form(one): one for one in known}
+
+    def take(node: Any) -> str:
+        given = text(node) if isinstance(node, Scalar) else ""
+        if _form(given) not in by_form:
+            listed = f"{', '.join(known[:-1])} or {known[-1]}"
+            raise wrong(f"must be {listed} {got(node)}{did_you_mean(given, known)}")
+        return by_form[_form(given)]
+
+    return take
+
+
+def choice(kind: type[Choice]) -> Callable[[Any], Choice]:
+    """Take the value of one member of an enumeration."""
+    take = word(*(str(member.value) for member in kind))
+    return lambda node: kind(take(node))
+
+
+def workers(node: Any) -> int | Literal["auto"]:
+    """Take a number of worker processes, or ``auto``."""
+    if isinstance(node, Scalar) and node.text.strip().lower() == "auto":
+        return "auto"
+    given = _number(node)
+    if given is None or given != given // 1 or not 1 <= given <= LARGEST_NUMBER:
+        hint = did_you_mean(node.text, ("auto",)) if isinstance(node, Scalar) else ""
+        raise wrong(f"must be a whole number of at least 1, or auto {got(node)}{hint}")
+    return int(given)
+
+
+def error_threshold(node: Any) -> ErrorThreshold:
+    """Take a number of items, -1 for never, or a share of the items as a percentage."""
+    percent = _PERCENT.fullmatch(node.text) if isinstance(node, Scalar) else None
+    if percent and float(percent[1]) <= 100:
+        return ErrorThreshold(items=None, fraction=float(percent[1]) / 100)
+    given = _number(node)
+    if given is None or percent or given != given // 1 or not -1 <= given <= LARGEST_NUMBER:
+        hint = f"; did you mean '{given * 100:g}%'?" if given is not None and 0 < given < 1 else ""
+        raise wrong(f"must be a number of items, -1 (never), or a share such as 20% {got(node)}{hint}")
+    return ErrorThreshold(items=int(given), fraction=None)
+
+
+def file_name(node: Any) -> str:
+    """Take the name of the predictions file."""
+    given = text(node)
+    bad = sorted({c for c in given if c in _FORBIDDEN_IN_FILE_NAMES or not c.isprintable()})
+    if bad:
+        raise wrong(f"a file name must not hold {' '.join(map(_shown, bad))} {got(node)}")
+    if given.strip() in ("", ".", ".."):
+        raise wrong(f"must be the name of a file {got(node)}")
+    if len(os.fsencode(given)) > 200:
+        raise wrong(f"must not be longer than 200 bytes {got(node)}")
+    return given
+
+
+def folder(node: Any) -> Path:
+    """Take a folder that exists."""
+    path = _path(node)
+    if not os.path.isdir(path):
+        if os.path.exists(path):
+            raise wrong(f"is not a folder: {path} {got(node)}")
+        raise wrong(f"no such folder: {path} {got(node)}{neighbour(path)}")
+    return path
+
+
+def model_path(node: Any) -> Path:
+    """Take a model's file or folder that exists; a reference to a catalog is refused."""
+    if isinstance(node, Scalar) and _REFERENCE.match(node.text):
+        raise wrong(
+            f"is registered elsewhere {got(node)}; a catalog comes with endpoints: give a path or --model"
+        )
+    path = _path(node)
+    if not os.path.exists(path):
+        raise wrong(f"no such file or folder: {path} {got(node)}{neighbour(path)}")
+    return path
+
+
+def interpreter(node: Any) -> Path:
+    """Take a Python interpreter: its file, the folder of its environment, or a command's name."""
+    path = _path(node)
+    if os.path.isfile(path / "bin" / "python"):
+        return path / "bin" / "python"
+    if os.path.isfile(path):
+        return path
+    found = shutil.which(node.text) if "/" not in node.text else None
+    if found:
+        return Path(os.path.abspath(found))
+    what = "is a folder without bin/python" if os.path.isdir(path) else "no such file"
+    raise wrong(f"{what}: {path} {got(node)}; give the path of a Python interpreter or of its environment")
+
+
+def neighbour(path: Path) -> str:
+    """End a message with the name beside the path that is nearest to it, if one is near."""
+    try:
+        return did_you_mean(path.name, os.listdir(path.parent))
+    except (OSError, ValueError):
+        return ""
+
+
+def _path(node: Any) -> Path:
+    given = text(node)
+    if not given.strip():
+        raise wrong(f"must be a path {got(node)}")
+    if _REFERENCE.match(given) or _ADDRESS.match(given):
+        raise wrong(f"must be a path on this machine {got(node)}")
+    path = Path(os.path.abspath(node.place.folder / given))
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise wrong(f"cannot be looked up: {getattr(error, 'strerror', None) or error} {got(node)}") from None
+    return path
+
+
+def _number(node: Any) -> int | float | None:
+    """Give the finite number that the node stands for, quoted or not; None for anything else."""
+    if not isinstance(node, Scalar) or isinstance(node.value, bool):
+        return None
+    value: Plain = meaning(node.value.strip()) if isinstance(node.value, str) else node.value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if isinstance(value, int) or math.isfinite(value) else None
+
+
+def _form(given: str) -> str:
+    return given.strip().lower().replace("_", "").replace("-", "")
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else repr(character)[1:-1]

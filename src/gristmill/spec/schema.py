@@ -1,0 +1,238 @@
+"""The shape of a deployment file: which keys there are, their defaults, and what each may hold.
+
+The models are the border. They take a tree in the canonical layout and are done once it is known to be right;
+inside, only the values of ``values`` are passed on. What a single value may be is said in ``kinds``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from gristmill.spec import kinds
+from gristmill.spec.problems import Problem
+from gristmill.spec.tree import Mapping, Node, Scalar, got, is_null
+from gristmill.spec.values import ErrorThreshold, OutputAction, OutputFormat
+
+Text = Annotated[str, PlainValidator(kinds.text)]
+Texts = Annotated[dict[str, Text], BeforeValidator(kinds.entries)]
+Count = Annotated[int, PlainValidator(kinds.whole_number(1))]
+Seconds = Annotated[float, PlainValidator(kinds.seconds)]
+Flag = Annotated[bool, PlainValidator(kinds.flag)]
+Name = Annotated[str, PlainValidator(kinds.name)]
+Action = Annotated[OutputAction, PlainValidator(kinds.choice(OutputAction))]
+Format = Annotated[OutputFormat, PlainValidator(kinds.choice(OutputFormat))]
+ModelType = Annotated[str, PlainValidator(kinds.word("custom_model", "mlflow_model", "triton_model"))]
+Threshold = Annotated[ErrorThreshold, PlainValidator(kinds.error_threshold)]
+
+
+class Section(BaseModel):
+    """A mapping with known keys; a key that holds nothing counts as not given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _entries(cls, node: Any) -> Any:
+        node = cls.spelled_out(node)
+        if not isinstance(node, Mapping):
+            raise kinds.wrong(f"must be a mapping of keys {got(node)}")
+        known = cls.model_fields
+        return {
+            name: entry.node
+            for name, entry in node.entries.items()
+            if name not in known or not is_null(entry.node)
+        }
+
+    @classmethod
+    def spelled_out(cls, node: Node) -> Node:
+        """Turn a short form of this section into its long one."""
+        return node
+
+
+class Retries(Section):
+    """How often, and how long."""
+
+    max_retries: Annotated[int, PlainValidator(kinds.whole_number(0))] = 3
+    timeout: Seconds = 30.0
+
+
+class SettingsSection(Section):
+    """``settings:``."""
+
+    mini_batch_size: Count = 10
+    output_action: Action = OutputAction.APPEND_ROW
+    output_file_name: Annotated[str, PlainValidator(kinds.file_name)] = "predictions.csv"
+    retry_settings: Retries = Retries.model_construct()
+    error_threshold: Threshold = ErrorThreshold(items=-1, fraction=None)
+    logging_level: Annotated[str, PlainValidator(kinds.word("debug", "info", "warning"))] = "info"
+    max_concurrency_per_instance: Count = 1
+    instance_count: Count = 1
+    environment_variables: Annotated[Texts, AfterValidator(kinds.variables)] = {}
+
+    @field_validator("output_file_name")
+    @classmethod
+    def _has_a_file(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("output_action") is OutputAction.SUMMARY_ONLY:
+            raise kinds.wrong(
+                f"goes with output_action append_row; with summary_only there is no such file (got {value!r})"
+            )
+        return value
+
+
+class Model(Section):
+    """``model:``, inline or as a bare path."""
+
+    path: Annotated[Path, PlainValidator(kinds.model_path)]
+    name: Text | None = None
+    version: Text | None = None
+    type: ModelType | None = None
+    description: Text | None = None
+    tags: Texts = {}
+    properties: Texts = {}
+    stage: Text | None = None
+    flavors: Any = None
+
+    @classmethod
+    def spelled_out(cls, node: Node) -> Node:
+        return kinds.as_only_key("path", node)
+
+
+class CodeConfiguration(Section):
+    """``code_configuration:``."""
+
+    code: Annotated[Path, PlainValidator(kinds.folder)]
+    scoring_script: Text
+
+    @field_validator("scoring_script")
+    @classmethod
+    def _is_in_code(cls, value: str, info: ValidationInfo) -> str:
+        script = os.path.normpath(value) if value else "."
+        if os.path.isabs(script) or script.split("/")[0] in (".", ".."):
+            raise kinds.wrong(f"must be a path below the code folder (got {value!r})")
+        code = info.data.get("code")
+        if code is not None and not os.path.isfile(code / script):
+            raise kinds.wrong(f"no such file in {code} (got {value!r}){kinds.neighbour(code / script)}")
+        return script
+
+
+class Build(Section):
+    """``environment.build:``."""
+
+    path: Text
+    dockerfile_path: Text | None = None
+
+
+class Environment(Section):
+    """``environment:``, inline or as a reference."""
+
+    name: Text | None = None
+    version: Text | None = None
+    image: Text | None = None
+    conda_file: Any = None
+    build: Build | None = None
+    description: Text | None = None
+    tags: Texts = {}
+    properties: Texts = {}
+    os_type: Text | None = None
+    inference_config: Any = None
+
+    @classmethod
+    def spelled_out(cls, node: Node) -> Node:
+        return kinds.as_only_key("name", node)
+
+    def words(self) -> str:
+        """Say on one line what the file says of the environment."""
+        parts = [f"{self.name}:{self.version}" if self.name and self.version else self.name]
+        parts.append(self.image and f"image {self.image}")
+        if isinstance(self.conda_file, Scalar):
+            parts.append(f"conda file {self.conda_file.text}")
+        elif self.conda_file is not None:
+            parts.append("conda packages in the deployment")
+        parts.append(f"built in {self.build.path}" if self.build else None)
+        return " ".join(", ".join(part for part in parts if part).split()) or "without a name"
+
+
+class Resources(Section):
+    """``resources:``."""
+
+    instance_count: Count = 1
+    instance_type: Text | None = None
+    properties: Any = None
+    shm_size: Text | None = None
+    docker_args: Any = None
+
+
+class Extensions(Section):
+    """``gristmill:``, what the original does not have."""
+
+    workers: Annotated[int | Literal["auto"], PlainValidator(kinds.workers)] | None = None
+    output_format: Format = OutputFormat.AZURE
+    init_timeout: Seconds = 600.0
+    program_arguments: Text = ""
+    recursive: Flag = True
+    include_hidden: Flag = False
+    error_threshold: Threshold | None = None
+    python: Annotated[Path, PlainValidator(kinds.interpreter)] | None = None
+    use_current_python: Flag = False
+
+    @field_validator("use_current_python")
+    @classmethod
+    def _one_python(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("python") is not None:
+            raise kinds.wrong("says to use the current Python, and 'python' names another; keep one of them")
+        return value
+
+
+class DeploymentFile(Section):
+    """The whole file, in the canonical layout."""
+
+    gristmill: Extensions = Extensions.model_construct()
+    name: Name | None = None
+    endpoint_name: Name | None = None
+    type: Annotated[str, PlainValidator(kinds.word("model", "pipeline"))] = "model"
+    description: Text | None = None
+    tags: Texts = {}
+    properties: Texts = {}
+    model: Model | None = None
+    code_configuration: CodeConfiguration
+    environment: Environment | None = None
+    compute: Text = "local"
+    resources: Resources = Resources.model_construct()
+    settings: SettingsSection = SettingsSection.model_construct()
+
+
+def is_pipeline(root: Mapping) -> bool:
+    """Say whether the document asks for a pipeline of components."""
+    kind = root.entries.get("type")
+    return kind is not None and isinstance(kind.node, Scalar) and kind.node.text.lower() == "pipeline"
+
+
+def unknown_python(root: Mapping) -> Problem | None:
+    """Say that a document asks for an environment, which nobody builds yet, and names no Python to use."""
+    environment = root.entries.get("environment")
+    if environment is None or is_null(environment.node):
+        return None
+    extensions = root.entries.get("gristmill")
+    known = extensions.node.entries if extensions and isinstance(extensions.node, Mapping) else {}
+    for key in ("python", "use_current_python"):
+        node = known[key].node if key in known else None
+        if node is not None and not is_null(node) and not (isinstance(node, Scalar) and node.value is False):
+            return None
+    what = (
+        f"environments cannot be built here yet {got(environment.node)}; say which Python to use:"
+        " --python PATH, --use-current-python, or 'gristmill: {python: PATH}' in the file"
+    )
+    return Problem(place=environment.node.place, path=environment.path, what=what)

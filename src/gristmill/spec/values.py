@@ -1,0 +1,238 @@
+"""The values of a deployment, checked and complete, as every floor above uses them.
+
+They are what ``job.json`` keeps of a deployment, so they come with a lossless way to JSON and back. This
+module imports only the standard library, and must not know how a deployment is written down or checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Any
+
+from gristmill.errors import SpecError
+
+SCHEMA = 1
+"""The number of the JSON form; it changes whenever an older reader would misread a newer text."""
+
+
+class OutputAction(StrEnum):
+    """What becomes of the results of ``run()``."""
+
+    APPEND_ROW = "append_row"
+    SUMMARY_ONLY = "summary_only"
+
+
+class OutputFormat(StrEnum):
+    """How rows are written into the predictions file (contract 1.1 and 1.5)."""
+
+    AZURE = "azure"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorThreshold:
+    """How many items may fail before the job is stopped; exactly one of ``items`` and ``fraction`` is set."""
+
+    items: int | None
+    """The job stops when the failed items exceed this number; -1: it never stops."""
+    fraction: float | None
+    """The job stops when the failed share of the items that are done exceeds this number, 0 to 1."""
+    minimum_sample: int = 100
+    """Items that must be done before ``fraction`` counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelReference:
+    """A model in a file or a folder."""
+
+    path: Path
+    """Absolute; existed when the deployment was loaded."""
+    name: str | None
+    """The name under which the file registers it."""
+    version: str | None
+    """The version that the file gives it, as written."""
+    type: str
+    """``custom_model``, ``mlflow_model`` or ``triton_model``."""
+
+
+_RESULT = {"affects_result": True}
+_NO_RESULT = {"affects_result": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a job runs; a field marked ``affects_result`` may change a byte of the output."""
+
+    mini_batch_size: int = field(metadata=_RESULT)
+    """Files for one call of ``run()``; at least 1."""
+    output_action: OutputAction = field(metadata=_RESULT)
+    """Whether results are appended to the predictions file."""
+    output_file_name: str = field(metadata=_RESULT)
+    """The name of the predictions file in the output folder."""
+    output_format: OutputFormat = field(metadata=_RESULT)
+    """How rows are written."""
+    max_retries: int = field(metadata=_NO_RESULT)
+    """Tries after the first one; 3 means up to 4 tries."""
+    timeout_s: float = field(metadata=_NO_RESULT)
+    """Seconds for one call of ``run()``."""
+    init_timeout_s: float = field(metadata=_NO_RESULT)
+    """Seconds for one call of ``init()``."""
+    error_threshold: ErrorThreshold = field(metadata=_NO_RESULT)
+    """When failures stop the job."""
+    logging_level: str = field(metadata=_NO_RESULT)
+    """``debug``, ``info`` or ``warning``."""
+    environment_variables: Mapping[str, str] = field(metadata=_RESULT)
+    """What is added to the environment of the workers."""
+    workers: int | None = field(metadata=_NO_RESULT)
+    """Worker processes on this machine; None: as many as fit."""
+    program_arguments: str = field(metadata=_RESULT)
+    """What the script finds in ``sys.argv`` behind its own name, as one text."""
+    recursive: bool = field(metadata=_RESULT, default=True)
+    """Whether files in folders below the input folder are listed."""
+    include_hidden: bool = field(metadata=_RESULT, default=False)
+    """Whether hidden files and marker files are listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """Everything that was asked for, checked: what to run, with which model and Python, and how."""
+
+    source: Path
+    """The deployment file or the script itself, absolute."""
+    is_bare_script: bool
+    """Whether a script was given without a deployment file."""
+    name: str | None
+    """The deployment's name."""
+    endpoint_name: str | None
+    """The endpoint that it belongs to."""
+    description: str | None
+    """Words of its author."""
+    tags: Mapping[str, str]
+    """Words of its author, by key."""
+    properties: Mapping[str, str]
+    """Switches by key, without those of the ``gristmill:`` block."""
+    code: Path
+    """The folder with the scoring script, absolute."""
+    scoring_script: str
+    """The script's path below ``code``, with forward slashes."""
+    model: ModelReference | None
+    """The model, if the script needs one."""
+    python: Path | None
+    """The interpreter asked for, absolute; None: the active environment's."""
+    environment: str | None
+    """What the file says of the environment, as one line of words; None when it says nothing."""
+    settings: Settings
+    """How the job runs."""
+    notices: tuple[str, ...]
+    """What the user should know though nothing is wrong; one line each."""
+
+
+def affecting_results(settings: Settings) -> dict[str, Any]:
+    """Give the settings that may change a byte of the output, as values for JSON.
+
+    Parameters
+    ----------
+    settings
+        The settings of a job.
+
+    Returns
+    -------
+    dict
+        By field name; equal for two jobs if and only if their settings allow their results to be joined.
+    """
+    return {
+        one.name: _plain(getattr(settings, one.name))
+        for one in fields(settings)
+        if one.metadata["affects_result"]
+    }
+
+
+def deployment_to_json(deployment: Deployment) -> dict[str, Any]:
+    """Write a deployment as values for JSON, without loss.
+
+    Parameters
+    ----------
+    deployment
+        The deployment.
+
+    Returns
+    -------
+    dict
+        Takes ``json.dumps`` in its default form, which also keeps paths that are not UTF-8.
+    """
+    return {"schema": SCHEMA, **_plain(deployment)}
+
+
+def deployment_from_json(data: Mapping[str, Any]) -> Deployment:
+    """Read a deployment that `deployment_to_json` wrote.
+
+    Parameters
+    ----------
+    data
+        What ``json.loads`` gave.
+
+    Returns
+    -------
+    Deployment
+        Equal to the one that was written.
+
+    Raises
+    ------
+    SpecError
+        The form is of another version, or something is missing or of the wrong kind.
+    """
+    schema = data.get("schema") if hasattr(data, "get") else None
+    if schema != SCHEMA:
+        raise SpecError(
+            f"the recorded deployment has schema {schema!r}, and this Gristmill reads schema {SCHEMA};"
+            " use the version that recorded it"
+        )
+    try:
+        return _deployment({name: value for name, value in data.items() if name != "schema"})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SpecError(
+            f"the recorded deployment is damaged: {type(error).__name__}: {error}; start the job anew"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    return value
+
+
+def _deployment(data: dict[str, Any]) -> Deployment:
+    model = data["model"]
+    settings = data["settings"]
+    return Deployment(
+        **{
+            **data,
+            "source": Path(data["source"]),
+            "tags": dict(data["tags"]),
+            "properties": dict(data["properties"]),
+            "code": Path(data["code"]),
+            "model": None if model is None else ModelReference(**{**model, "path": Path(model["path"])}),
+            "python": None if data["python"] is None else Path(data["python"]),
+            "settings": Settings(
+                **{
+                    **settings,
+                    "output_action": OutputAction(settings["output_action"]),
+                    "output_format": OutputFormat(settings["output_format"]),
+                    "error_threshold": ErrorThreshold(**settings["error_threshold"]),
+                    "environment_variables": dict(settings["environment_variables"]),
+                }
+            ),
+            "notices": tuple(data["notices"]),
+        }
+    )

@@ -1,0 +1,141 @@
+"""What holds for every deployment, and for everything that is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gristmill.errors import SpecError
+from gristmill.spec.deployment import load_deployment
+from gristmill.spec.overrides import Override
+from gristmill.spec.schema import DeploymentFile
+from gristmill.spec.values import (
+    Deployment,
+    ErrorThreshold,
+    ModelReference,
+    OutputAction,
+    OutputFormat,
+    Settings,
+    deployment_from_json,
+    deployment_to_json,
+)
+
+texts = st.text(st.characters(exclude_characters="\0"), max_size=20)
+paths = st.binary(min_size=1, max_size=12).map(
+    lambda raw: Path("/") / raw.replace(b"\0", b"x").decode("utf-8", "surrogateescape")
+)
+maps = st.dictionaries(texts, texts, max_size=3)
+seconds = st.floats(min_value=0.001, max_value=1e9)
+thresholds = st.one_of(
+    st.builds(ErrorThreshold, items=st.integers(-1, 10**9), fraction=st.none()),
+    st.builds(ErrorThreshold, items=st.none(), fraction=st.floats(0, 1), minimum_sample=st.integers(0, 999)),
+)
+settings = st.builds(
+    Settings,
+    mini_batch_size=st.integers(1, 10**9),
+    output_action=st.sampled_from(OutputAction),
+    output_file_name=texts,
+    output_format=st.sampled_from(OutputFormat),
+    max_retries=st.integers(0, 99),
+    timeout_s=seconds,
+    init_timeout_s=seconds,
+    error_threshold=thresholds,
+    logging_level=st.sampled_from(["debug", "info", "warning"]),
+    environment_variables=maps,
+    workers=st.none() | st.integers(1, 999),
+    program_arguments=texts,
+    recursive=st.booleans(),
+    include_hidden=st.booleans(),
+)
+deployments = st.builds(
+    Deployment,
+    source=paths,
+    is_bare_script=st.booleans(),
+    name=st.none() | texts,
+    endpoint_name=st.none() | texts,
+    description=st.none() | texts,
+    tags=maps,
+    properties=maps,
+    code=paths,
+    scoring_script=texts,
+    model=st.none()
+    | st.builds(ModelReference, path=paths, name=st.none() | texts, version=st.none() | texts, type=texts),
+    python=st.none() | paths,
+    environment=st.none() | texts,
+    settings=settings,
+    notices=st.lists(texts, max_size=2).map(tuple),
+)
+
+
+@given(deployments)
+def test_deployment_survives_json(deployment: Deployment) -> None:
+    text = json.dumps(deployment_to_json(deployment))
+
+    assert deployment_from_json(json.loads(text)) == deployment
+
+
+known_keys = st.sampled_from(
+    [
+        *DeploymentFile.model_fields,
+        *("mini_batch_size", "retry_settings", "environment_variables", "timeout", "path", "code", "workers"),
+        *("scoring_script", "python", "gristmill.workers", "error_threshold", "output_file_name", "id"),
+    ]
+)
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["azureml:a:1", "20%", "auto", "append_row", "summary_only", ".", "..", "/", "x" * 300]),
+)
+garbage = st.recursive(
+    scalars,
+    lambda below: st.lists(below, max_size=2) | st.dictionaries(known_keys | texts, below, max_size=4),
+    max_leaves=12,
+)
+
+
+def problems_of(file: Path, *overrides: Override) -> tuple[str, ...]:
+    try:
+        load_deployment(file, overrides)
+    except SpecError as error:
+        return error.problems
+    return ()
+
+
+@given(document=st.dictionaries(known_keys, garbage, max_size=6))
+def test_garbage_under_known_keys_raises_nothing_but_a_spec_error(
+    tmp_path_factory: pytest.TempPathFactory, document: dict[str, object]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "garbage.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+
+    assert all(line.startswith(str(file)) and line.isprintable() for line in problems_of(file))
+
+
+@given(path=st.lists(known_keys, min_size=1, max_size=3).map(".".join) | texts, value=garbage)
+def test_any_override_raises_nothing_but_a_spec_error(
+    tmp_path_factory: pytest.TempPathFactory, path: str, value: object
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "override.yml"
+    file.write_text("code_configuration: {code: ., scoring_script: override.yml}\n", encoding="utf-8")
+    option = Override(path=path, value=value, origin="--option")
+
+    for line in problems_of(file, option):  # what an option takes away is missed in the file
+        assert line.startswith(("--option: ", str(file)))
+        assert line.isprintable()
+
+
+@given(st.text(st.sampled_from("{}[]:,-&*!|>'\"%@#?\t\n \\a1<~"), max_size=30))
+def test_any_text_raises_nothing_but_a_spec_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "text.yml"
+    file.write_text(text, encoding="utf-8")
+
+    assert len(problems_of(file)) >= 1
