@@ -1,0 +1,151 @@
+"""How a manifest lies on disk.
+
+``paths``      relative paths as raw bytes, each ended by NUL, in plan order;
+``offsets``    a little-endian u64 per boundary: entry k is the byte of `paths` at which mini-batch k
+               begins; one entry more than mini-batches, the last one being the size of `paths`;
+``plan.json``  the `Summary`, there only once the manifest is complete.
+
+Both files may be read while they grow: `paths` is always written before the `offsets` that point into it.
+Both are under CRC-32 in ``plan.json``, which carries a CRC-32 of itself and has one form only, so that a
+single changed byte anywhere is found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import zlib
+from array import array
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gristmill.errors import PlanError
+
+PATHS = "paths"
+OFFSETS = "offsets"
+PLAN = "plan.json"
+SCHEMA = 1
+ENTRY_BYTES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What ``plan.json`` says about a complete manifest."""
+
+    items: int
+    """Files in the whole plan."""
+    mini_batches: int
+    """Mini-batches in the whole plan."""
+    mini_batch_size: int
+    """Files per mini-batch; only the last mini-batch may have fewer."""
+    root: str
+    """Absolute folder that the paths start from; bytes that are not UTF-8 as surrogate escapes."""
+    paths_size: int
+    """Size of `paths` in bytes."""
+    paths_crc32: int
+    """CRC-32 of `paths`."""
+    offsets_crc32: int
+    """CRC-32 of `offsets`."""
+    skipped: dict[str, int]
+    """How many names were passed over, by reason."""
+    notices: list[str]
+    """Sentences that the user should see."""
+
+    def to_bytes(self) -> bytes:
+        """Return the one form in which this summary is stored."""
+        fields: dict[str, Any] = {"schema": SCHEMA, **asdict(self)}
+        return _with_checksum(fields)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, path: Path) -> Summary:
+        """Read a stored summary.
+
+        Parameters
+        ----------
+        data
+            The content of ``plan.json``.
+        path
+            Where it was read, for messages.
+
+        Returns
+        -------
+        Summary
+            Exactly what was stored.
+
+        Raises
+        ------
+        PlanError
+            When a byte of it has changed, or it was written by a newer version.
+        """
+        try:
+            fields = json.loads(data)
+            schema = fields.pop("schema")
+            del fields["checksum"]
+            if _with_checksum({"schema": schema, **fields}) != data:
+                raise ValueError("the checksum does not match")
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise damaged(path, str(error)) from error
+        if schema != SCHEMA:
+            raise PlanError(
+                f"{str(path)!r} has schema {schema}, this version reads {SCHEMA}; "
+                "use the version of gristmill that wrote it"
+            )
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise damaged(path, str(error)) from error
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Make a file appear under its name all at once, on stable storage; `OSError` is passed on."""
+    unnamed = path.with_name(path.name + ".new")
+    descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    unnamed.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_all(descriptor: int, data: bytes) -> int:
+    """Write all of `data` and return its size: a single write may stop short at two gigabytes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    return len(data)
+
+
+def entries_from_bytes(data: bytes) -> array[int]:
+    """Return the whole entries of `offsets` in `data`."""
+    entries = array("Q", data[: len(data) // ENTRY_BYTES * ENTRY_BYTES])
+    if sys.byteorder != "little":
+        entries.byteswap()
+    return entries
+
+
+def bytes_from_entries(entries: array[int]) -> bytes:
+    """Return entries as they stand in `offsets`."""
+    if sys.byteorder != "little":
+        entries = array("Q", entries)
+        entries.byteswap()
+    return entries.tobytes()
+
+
+def damaged(path: Path, what: str) -> PlanError:
+    """Return the error for a file of a manifest that is not as it was written."""
+    return PlanError(
+        f"{str(path)!r} is damaged: {what}; the list of inputs is lost, so start again from the input folder"
+    )
+
+
+def _with_checksum(fields: dict[str, Any]) -> bytes:
+    checksum = zlib.crc32(json.dumps(fields).encode("ascii"))
+    return json.dumps({**fields, "checksum": checksum}, indent=1).encode("ascii") + b"\n"

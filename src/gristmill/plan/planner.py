@@ -1,0 +1,256 @@
+"""The planner lists the input and writes the manifest, a few milliseconds at a time.
+
+Listing overlaps with everything else: each `step` leaves more mini-batches on disk, ready to be read. A
+planner that finds a complete manifest has nothing to do; one that finds an unfinished manifest starts
+over and tells how much of the old one still holds. It must not know what the mini-batches are for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Generator
+from pathlib import Path
+
+from gristmill.errors import InputError, PlanError
+from gristmill.plan.batches import BatchCutter
+from gristmill.plan.draft import ManifestDraft
+from gristmill.plan.layout import PLAN
+from gristmill.plan.listing import Listing
+from gristmill.plan.manifest import Manifest
+from gristmill.plan.previous import PreviousManifest
+
+FLUSH_BYTES = 256 * 1024
+"""Bytes of paths that are held back at most within one step."""
+
+
+class Planner:
+    """Makes the manifest of one input.
+
+    Parameters
+    ----------
+    root
+        The input: a folder, or a single file.
+    folder
+        Where the manifest is written; it is created where it is missing, and never listed itself.
+    mini_batch_size
+        Files per mini-batch, at least 1.
+    recursive
+        Whether sub-folders are searched.
+    include_hidden
+        Whether hidden files and markers such as ``_SUCCESS`` are listed too.
+    exclude
+        Folders that are passed over where they lie below the root; they need not exist.
+
+    Raises
+    ------
+    InputError
+        When there is no such input.
+    PlanError
+        When the folder cannot be written, or holds a damaged manifest, or a complete one that was cut
+        with another `mini_batch_size`.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        folder: Path,
+        mini_batch_size: int,
+        recursive: bool = True,
+        include_hidden: bool = False,
+        exclude: Collection[Path] = (),
+    ) -> None:
+        self._folder = folder
+        self._draft: ManifestDraft | None = None
+        self._failure: Exception | None = None
+        self.complete: bool = False
+        """Whether all mini-batches are on disk, durably."""
+        if (folder / PLAN).exists():
+            self._open_complete(mini_batch_size)
+            return
+        self._cutter = BatchCutter(mini_batch_size)
+        self._listing = Listing(
+            root,
+            scratch=folder,
+            recursive=recursive,
+            include_hidden=include_hidden,
+            exclude=[*exclude, folder],
+        )
+        self._draft = _new_draft(folder)
+        self._previous = self._draft.previous
+        self.manifest: Manifest = Manifest(folder, root=self._listing.root, mini_batch_size=mini_batch_size)
+        """The mini-batches that are on disk so far; it grows with each step."""
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._work = self._plan(self._draft)
+
+    @property
+    def mini_batches(self) -> int:
+        """The number of mini-batches on disk so far."""
+        return self.manifest.mini_batches
+
+    @property
+    def items(self) -> int:
+        """The number of files in these mini-batches."""
+        return self.manifest.items
+
+    @property
+    def restarted(self) -> bool:
+        """Whether an earlier planner was cut off here, and its mini-batches were not yet forgotten."""
+        return self._previous.exists
+
+    @property
+    def compared(self) -> bool:
+        """Whether `unchanged_mini_batches` is final; at once where nothing was cut off."""
+        return self._previous.compared
+
+    @property
+    def unchanged_mini_batches(self) -> int:
+        """Leading mini-batches that are the same now as in the manifest that was cut off.
+
+        Only meaningful while `restarted`. The number grows until `compared`; what was known about any
+        later mini-batch is void then, since it has other files now, or none.
+        """
+        return self._previous.unchanged_mini_batches
+
+    def step(self, budget_s: float) -> None:
+        """Work for about `budget_s` seconds, at least a moment; then all finished mini-batches can be read.
+
+        Parameters
+        ----------
+        budget_s
+            Seconds, usually a few thousandths.
+
+        Raises
+        ------
+        InputError
+            When the input has no files or cannot be read; the same error again at each further call.
+        PlanError
+            When the manifest cannot be written; likewise.
+        """
+        if self.complete or self._draft is None:
+            return
+        if self._failure is not None:
+            raise self._failure
+        deadline = time.perf_counter() + budget_s
+        try:
+            for _ in self._work:
+                if time.perf_counter() >= deadline:
+                    break
+            self._flush(self._draft)
+        except (InputError, PlanError) as error:
+            self._failure = error
+            raise
+
+    def forget_previous(self) -> None:
+        """Remove what is left of the manifest that was cut off, once its consequences are recorded.
+
+        Until then it stays, through any number of interruptions, so that `unchanged_mini_batches` can be
+        told again. Safe to repeat.
+
+        Raises
+        ------
+        PlanError
+            When the comparison is not over, or the files cannot be removed.
+        """
+        if not self._previous.compared:
+            raise PlanError(
+                f"the manifest in {str(self._folder)!r} is still being compared; plan further first"
+            )
+        try:
+            self._previous.forget()
+        except OSError as error:
+            raise PlanError(
+                f"old files in {str(self._folder)!r} cannot be removed: {error.strerror}; "
+                "give yourself access, then start again"
+            ) from error
+
+    def close(self) -> None:
+        """Close all files; an unfinished manifest stays on disk for the next planner. Safe to repeat."""
+        if self._draft is not None:
+            self._work.close()
+            self._draft.close()
+            self._draft = None
+        self._previous.close()
+        self.manifest.close()
+
+    def _open_complete(self, mini_batch_size: int) -> None:
+        self.manifest = Manifest.open(self._folder)
+        if self.manifest.mini_batch_size != mini_batch_size:
+            self.manifest.close()
+            raise PlanError(
+                f"the manifest in {str(self._folder)!r} was cut into mini-batches of "
+                f"{self.manifest.mini_batch_size} files, not {mini_batch_size}; "
+                "keep that size, or start again in a new folder"
+            )
+        self._previous = PreviousManifest(self._folder)
+        self._previous.accept()
+        self.complete = True
+
+    def _plan(self, draft: ManifestDraft) -> Generator[None, None, None]:
+        """All the work, with a pause after each bounded piece of it."""
+        for prefix, names in self._listing.walk():
+            if names:
+                data = self._cutter.add(prefix, names)
+                self._pending.append(data)
+                self._pending_bytes += len(data)
+                if self._pending_bytes >= FLUSH_BYTES:
+                    self._flush(draft)
+            yield
+        if not self._cutter.items:
+            raise _no_files(self._listing)
+        self._cutter.finish()
+        self._flush(draft)
+        yield
+        draft.sync()
+        yield
+        self._finish(draft)
+
+    def _flush(self, draft: ManifestDraft) -> None:
+        boundaries = self._cutter.take_boundaries()
+        if not self._pending and not boundaries:
+            return
+        paths, self._pending, self._pending_bytes = b"".join(self._pending), [], 0
+        draft.append(paths, boundaries)
+        whole = draft.mini_batches * self.manifest.mini_batch_size
+        self.manifest.grow(draft.mini_batches, min(whole, self._cutter.items))
+
+    def _finish(self, draft: ManifestDraft) -> None:
+        listing = self._listing
+        draft.finish(
+            root=listing.root,
+            items=self._cutter.items,
+            mini_batch_size=self.manifest.mini_batch_size,
+            skipped=listing.skipped,
+            notices=listing.notices,
+        )
+        self.manifest.skipped, self.manifest.notices = listing.skipped, listing.notices
+        self.complete = True
+
+
+def _new_draft(folder: Path) -> ManifestDraft:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlanError(
+            f"the folder {str(folder)!r} cannot be made: {error.strerror}; give yourself access to its parent"
+        ) from error
+    return ManifestDraft(folder)
+
+
+_REMEDIES = {
+    "hidden": "hidden names (ask for hidden files to list them)",
+    "markers": "markers such as _SUCCESS (ask for hidden files to list them)",
+    "special": "pipes, sockets or devices",
+    "excluded": "excluded folders",
+    "loops": "links that lead back to where they are",
+    "folders": "sub-folders (search recursively to list what is in them)",
+}
+
+
+def _no_files(listing: Listing) -> InputError:
+    passed_over = [f"{count} {_REMEDIES[reason]}" for reason, count in listing.skipped.items() if count]
+    seen = f"; passed over were {', '.join(passed_over)}" if passed_over else ""
+    return InputError(
+        f"the input folder {str(listing.root)!r} has no files{seen}. Name a folder that holds the inputs"
+    )

@@ -1,0 +1,1 @@
+"""Files: made to appear all at once, measured, and known by the file system they lie on."""

@@ -1,0 +1,74 @@
+"""Make a file appear all at once, and only when its bytes are on the disk.
+
+Write to a hidden neighbour, sync it, rename it, sync the folder: whoever looks sees the old file or
+the whole new one, also after a loss of power.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def publish_bytes(path: Path, data: bytes) -> None:
+    """Replace the file at ``path`` by one that holds ``data``; safe to repeat.
+
+    Raises
+    ------
+    OSError
+        The folder is missing or cannot be written, or the disk is full; the old file is untouched.
+    """
+    publish_stream(path, (data,))
+
+
+def publish_stream(path: Path, chunks: Iterable[bytes]) -> None:
+    """Replace the file at ``path`` by one that holds the chunks, one after the other; safe to repeat.
+
+    Raises
+    ------
+    OSError
+        The folder is missing or cannot be written, or the disk is full; the old file is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file survive a loss of power, whoever wrote them.
+
+    Raises
+    ------
+    OSError
+        The file is gone, or the disk does not take it.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power.
+
+    Raises
+    ------
+    OSError
+        The folder is gone.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
