@@ -1,0 +1,79 @@
+"""Entry of the worker process: ``python gristmill_worker.zip CONFIGURATION``.
+
+The one argument is JSON; `engine.launch` writes it and lists its keys. Everything here happens before any
+code of the user's runs: standard streams, logging, the private working directory, the channel out of reach.
+"""
+
+import faulthandler
+import json
+import logging
+import os
+import shlex
+import sys
+from typing import Any, Dict
+
+from gristmill_worker.channel import Channel, ChannelLost
+from gristmill_worker.items import ItemReader
+from gristmill_worker.loop import Worker
+from gristmill_worker.outbox import Outbox
+from gristmill_worker.part import Part
+from gristmill_worker.rows import encoder
+from gristmill_worker.slot import Slot
+from gristmill_worker.wire import HELLO, PROTOCOL
+
+#: The worker ends with this status when its channel is gone (EX_PROTOCOL of sysexits.h).
+CHANNEL_LOST = 76
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit status of the process."""
+    configuration: Dict[str, Any] = json.loads(sys.argv[1])
+    own_archive = sys.path.pop(0)
+    sys.path.append(own_archive)  # last: for `azureml_user`, and in the way of nothing
+    _set_up_streams()
+    faulthandler.enable()
+    os.chdir(configuration["working_folder"])
+    _set_up_logging(configuration["log"], configuration["logging_level"])
+    channel = Channel(configuration["incoming"], configuration["outgoing"])
+    os.register_at_fork(after_in_child=channel.close_in_child)
+    channel.tell(
+        HELLO, {"protocol": PROTOCOL, "python": "%d.%d.%d" % sys.version_info[:3], "pid": os.getpid()}
+    )
+    script = configuration["script"]
+    worker = Worker(
+        channel=channel,
+        slot=Slot(configuration["slots"], configuration["slot"]),
+        items=ItemReader(configuration["plan"], configuration["root"]),
+        part=Part(configuration["part"]),
+        outbox=Outbox(configuration["outbox"], configuration["aside"]),
+        encode=encoder(configuration["output_format"], os.path.basename(script)),
+        job_name=configuration["job"],
+        error_log=configuration["error_log"],
+    )
+    try:
+        arguments = shlex.split(configuration["program_arguments"])
+        if not worker.start(script, configuration["code"], arguments):
+            return 1
+        worker.serve()
+    except ChannelLost as lost:
+        sys.stderr.write("gristmill worker: %s; nothing more can be reported, so it ends\n" % lost)
+        return CHANNEL_LOST
+    return 0
+
+
+def _set_up_streams() -> None:
+    """Every line that the script prints is in the log at once, and no character can fail."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+
+
+def _set_up_logging(path: str, level: str) -> None:
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

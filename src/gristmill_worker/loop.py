@@ -1,0 +1,289 @@
+"""The worker's loop: load the script, then serve mini-batches one after the other until told to stop."""
+
+import os
+import sys
+import time
+from collections import deque
+from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
+
+from gristmill_worker import slot as slots
+from gristmill_worker import wire
+from gristmill_worker.channel import Channel, tasks_of
+from gristmill_worker.failure import describe, reason_of
+from gristmill_worker.faults import reach
+from gristmill_worker.items import ItemReader
+from gristmill_worker.outbox import Outbox
+from gristmill_worker.part import Part
+from gristmill_worker.rows import NOTICES
+from gristmill_worker.script import Context, Script, loaded_modules
+
+#: Finished mini-batches are reported at the latest after this long.
+REPORT_EVERY_NS = 5_000_000
+
+Encoder = Callable[[object, Sequence[str]], Any]
+Task = Tuple[int, int, int, int, int]
+
+
+class Worker:
+    """One incarnation: one script, one channel, one part."""
+
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        slot: slots.Slot,
+        items: ItemReader,
+        part: Part,
+        outbox: Outbox,
+        encode: Encoder,
+        job_name: str,
+        error_log: str,
+    ) -> None:
+        self._channel = channel
+        self._slot = slot
+        self._items = items
+        self._part = part
+        self._outbox = outbox
+        self._encode = encode
+        self._error_log = error_log
+        self._context = Context(job_name)
+        self._process = os.getpid()
+        self._queue: Deque[Task] = deque()
+        self._ordinal = 0
+        self._script: Script
+        self._headers: dict = {}  # type: ignore[type-arg]  # Python 3.8 cannot subscript dict
+        self._noticed: set = set()  # type: ignore[type-arg]
+        self._reported_ns = time.monotonic_ns()
+        self._pending = slots.NOTHING_PENDING
+
+    def start(self, path: str, code: str, arguments: Sequence[str]) -> bool:
+        """Import the script and call ``init()``; report READY or START_FAILED and return which."""
+        began = time.monotonic()
+        stage = "import"
+        self._slot.publish(slots.LOADING, 0, time.monotonic_ns(), 0, 0, 0, 0, slots.NOTHING_PENDING)
+        try:
+            self._script = Script.load(path, code, arguments)
+            stage = "init"
+            if self._script.init is None:
+                self._notice("no_init", "%s has no init(); that is allowed" % self._script.file_name)
+            else:
+                self._script.init()
+        except BaseException as error:  # whatever it is, it is reported and ends this worker
+            self._leave_if_forked()
+            message, text = describe(error, os.path.basename(path), stage)
+            self._log_error(text)
+            self._channel.tell(wire.START_FAILED, {"stage": stage, "message": message, "traceback": text})
+            return False
+        self._leave_if_forked()
+        self._slot.publish(slots.IDLE, 0, time.monotonic_ns(), 0, 0, 0, 0, slots.NOTHING_PENDING)
+        self._channel.tell(wire.READY, {"init_s": time.monotonic() - began, "modules": loaded_modules(code)})
+        return True
+
+    def serve(self) -> None:
+        """Run mini-batches until STOP; then call ``shutdown()`` and say goodbye.
+
+        Raises
+        ------
+        ChannelLost
+            The coordinator is gone.
+        """
+        while True:
+            if not self._queue:
+                self._report()
+                kind, payload = self._channel.read()
+                if kind == wire.STOP:
+                    break
+                self._queue.extend(tasks_of(payload))
+                continue
+            task = self._queue.popleft()
+            if self._slot.recalled():
+                self._drop(task[1])
+            else:
+                self._serve_task(*task)
+        self._shut_down()
+
+    def _serve_task(self, first: int, batches: int, first_item: int, items: int, attempt: int) -> None:
+        slot, read = self._slot, self._items.names
+        for index, raw in enumerate(self._items.read(first, batches)):
+            batch = first + index
+            now = time.monotonic_ns()
+            slot.publish(slots.RUNNING, self._ordinal, now, batch, first_item, items, attempt, self._pending)
+            if slot.recalled():
+                self._drop(batches - index)
+                return
+            names, paths = read(raw, first_item, items)
+            self._run(batch, first_item, items, attempt, names, paths, now)
+            self._ordinal += 1
+
+    def _run(
+        self,
+        batch: int,
+        first_item: int,
+        items: int,
+        attempt: int,
+        names: List[str],
+        paths: List[str],
+        began_ns: int,
+    ) -> None:
+        total = len(paths)
+        script = self._script
+        try:
+            if script.takes_context:
+                self._context.minibatch_index = batch
+                self._context.attempt = attempt
+                result = script.run(paths, self._context)
+            else:
+                result = script.run(paths)
+            encoded = self._encode(result, names)
+        except BaseException as error:  # the try failed, whatever it was; the loop goes on
+            self._leave_if_forked()
+            self._fail(batch, first_item, items, attempt, error, began_ns)
+            return
+        self._leave_if_forked()
+        try:
+            self._finish(batch, first_item, items, attempt, total, encoded, began_ns)
+        except OSError as error:
+            self._report()
+            self._fail(batch, first_item, items, attempt, error, began_ns, "infrastructure")
+
+    def _finish(
+        self, batch: int, first_item: int, items: int, attempt: int, total: int, encoded: Any, began_ns: int
+    ) -> None:
+        """Write the rows of a mini-batch that returned and add it to the pending record."""
+        if encoded.notices:
+            for key in encoded.notices:
+                self._notice(key, NOTICES[key].format(script=self._script.file_name))
+        header = self._header_id(encoded.header) if encoded.header else 0
+        files = 0
+        if self._outbox.is_touched():
+            files = self._outbox.set_aside(batch, first_item, attempt)
+        succeeded = encoded.results if encoded.results < total else total
+        alone = bool(items or files or succeeded < total)
+        pending = self._pending
+        follows = batch == pending[0] + pending[1] and pending[4] == attempt and pending[5] == header
+        if pending[1] and (alone or not follows):
+            self._report()
+            pending = self._pending
+        if not pending[1]:
+            offset = self._part.offset
+            pending = (batch, 0, first_item, items, attempt, header, 0, 0, offset, 0, 0, 0, 0.0)
+        data, crc = encoded.data, pending[10]
+        if data:
+            reach("worker.part.before_write")
+            crc = self._part.append(data, crc)
+            reach("worker.part.after_write")
+        ended_ns = time.monotonic_ns()
+        first, batches, _, _, _, _, all_items, results, offset, length, _, _, seconds = pending
+        self._pending = (
+            first,
+            batches + 1,
+            first_item,
+            items,
+            attempt,
+            header,
+            all_items + total,
+            results + succeeded,
+            offset,
+            length + len(data),
+            crc,
+            files,
+            seconds + (ended_ns - began_ns) / 1e9,
+        )
+        if alone or ended_ns - self._reported_ns > REPORT_EVERY_NS:
+            self._report()
+
+    def _report(self) -> None:
+        """Send the pending record, if there is one."""
+        pending = self._pending
+        if pending[1]:
+            payload = wire.RECORD_STRUCT.pack(*pending)
+            reach("worker.outcome.before_send")
+            self._channel.write(wire.frame(wire.DONE, payload))
+            reach("worker.outcome.after_send")
+            self._pending = slots.NOTHING_PENDING
+            now = time.monotonic_ns()
+            self._slot.publish(slots.IDLE, self._ordinal, now, 0, 0, 0, 0, slots.NOTHING_PENDING)
+            self._reported_ns = now
+
+    def _fail(
+        self,
+        batch: int,
+        first_item: int,
+        items: int,
+        attempt: int,
+        error: BaseException,
+        began_ns: int,
+        reason: Optional[str] = None,
+    ) -> None:
+        self._report()
+        self._outbox.empty()
+        message, text = describe(error, self._script.file_name, "run")
+        self._log_error("mini-batch %d, try %d\n%s" % (batch, attempt, text))
+        self._channel.tell(
+            wire.FAILED,
+            {
+                "first": batch,
+                "first_item": first_item,
+                "items": items,
+                "attempt": attempt,
+                "reason": reason or reason_of(error),
+                "message": message,
+                "traceback": text,
+                "seconds": (time.monotonic_ns() - began_ns) / 1e9,
+                "log_offset": _size_of_log(),
+            },
+        )
+
+    def _drop(self, batches: int) -> None:
+        """Answer a recall: everything up to here has been run or is dropped."""
+        self._report()
+        self._ordinal += batches
+        self._channel.write(wire.frame(wire.DROPPED, wire.DROPPED_STRUCT.pack(self._ordinal)))
+
+    def _shut_down(self) -> None:
+        self._slot.publish(
+            slots.STOPPING, self._ordinal, time.monotonic_ns(), 0, 0, 0, 0, slots.NOTHING_PENDING
+        )
+        problem = None
+        if self._script.shutdown is not None:
+            try:
+                self._script.shutdown()
+            except BaseException as error:  # logged; it never fails the job (contract, section 1)
+                problem, text = describe(error, self._script.file_name, "shutdown")
+                self._log_error(text)
+        self._leave_if_forked()
+        self._channel.tell(wire.BYE, {"shutdown_error": problem})
+
+    def _header_id(self, columns: Tuple[str, ...]) -> int:
+        """Return the id of these columns, telling the coordinator about new ones."""
+        number = self._headers.get(columns)
+        if number is None:
+            number = self._headers[columns] = len(self._headers) + 1
+            self._channel.tell(wire.HEADER, {"id": number, "columns": columns})
+        return int(number)
+
+    def _notice(self, key: str, text: str) -> None:
+        if key not in self._noticed:
+            self._noticed.add(key)
+            self._channel.tell(wire.NOTICE, {"key": key, "text": text})
+
+    def _leave_if_forked(self) -> None:
+        """End here if this is a child that the script forked and that came back: it is no worker."""
+        if os.getpid() != self._process:
+            os._exit(0)
+
+    def _log_error(self, text: str) -> None:
+        try:
+            with open(self._error_log, "a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text))
+        except OSError:
+            sys.stderr.write(text)
+
+
+def _size_of_log() -> int:
+    """Return how long this worker's standard output log is by now."""
+    try:
+        sys.stdout.flush()
+        return os.fstat(1).st_size
+    except (OSError, ValueError, AttributeError):
+        return -1  # the script closed or replaced its standard output

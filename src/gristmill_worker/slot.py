@@ -1,0 +1,90 @@
+"""The slot: what a worker is doing now, in memory that outlives it.
+
+One page per worker in a file that coordinator and worker both map. It answers, without a message and
+also after a SIGKILL: which mini-batch is running and since when (deadlines, whom to blame), and which
+mini-batches were finished but not reported yet (so that a death costs no finished work).
+
+Layout: byte 0 is the index (0 or 1) of the valid copy; byte 1 is the recall flag, written by the
+coordinator only; the two copies stand at `_COPY_AT`. A writer fills the other copy and then flips byte 0: a
+worker that dies in between leaves the earlier copy valid. A reader reads twice, a millisecond apart,
+before it acts on what it saw (the flip may race with its reading).
+"""
+
+import mmap
+import struct
+from typing import NamedTuple, Tuple
+
+SLOT_BYTES = 4096
+
+STARTING, LOADING, IDLE, RUNNING, STOPPING = 0, 1, 2, 3, 4
+
+#: state, ordinal, since (monotonic ns), first mini-batch, first item, items, try; then the pending record
+_STRUCT = struct.Struct("<BQQQIIH" + "QIIIHHQQQQIId")
+_COPY_AT = (64, 1024)
+
+#: The fields of `wire.RECORD_STRUCT`; with no mini-batches (index 1) nothing is pending.
+Record = Tuple[int, int, int, int, int, int, int, int, int, int, int, int, float]
+NOTHING_PENDING: Record = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0)
+
+
+class Activity(NamedTuple):
+    """What a slot says."""
+
+    state: int
+    ordinal: int
+    since_ns: int
+    first: int
+    first_item: int
+    items: int
+    attempt: int
+    pending: Record
+
+
+class Slot:
+    """One worker's page; the worker publishes, the coordinator reads and sets the recall flag."""
+
+    def __init__(self, path: str, index: int) -> None:
+        with open(path, "r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), SLOT_BYTES, offset=index * SLOT_BYTES)
+
+    def clear(self) -> None:
+        """Make the page say that a worker is starting; for the coordinator, before it spawns one."""
+        self._memory[:SLOT_BYTES] = bytes(SLOT_BYTES)
+
+    def publish(
+        self,
+        state: int,
+        ordinal: int,
+        since_ns: int,
+        first: int,
+        first_item: int,
+        items: int,
+        attempt: int,
+        pending: Record,
+    ) -> None:
+        """Say what is being done; one flip of a byte makes it valid."""
+        memory = self._memory
+        other = 1 - memory[0]
+        _STRUCT.pack_into(
+            memory, _COPY_AT[other], state, ordinal, since_ns, first, first_item, items, attempt, *pending
+        )
+        memory[0] = other
+
+    def read(self) -> Activity:
+        """Return the valid copy."""
+        memory = self._memory
+        fields = _STRUCT.unpack_from(memory, _COPY_AT[memory[0] & 1])
+        state, ordinal, since_ns, first, first_item, items, attempt = fields[:7]
+        return Activity(state, ordinal, since_ns, first, first_item, items, attempt, fields[7:])
+
+    def set_recall(self, wanted: bool) -> None:
+        """Tell the worker to start nothing more, or that it may again."""
+        self._memory[1] = 1 if wanted else 0
+
+    def recalled(self) -> bool:
+        """Say whether the worker may start nothing more."""
+        return self._memory[1] != 0
+
+    def close(self) -> None:
+        """Unmap the page."""
+        self._memory.close()

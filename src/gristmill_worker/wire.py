@@ -1,0 +1,53 @@
+"""The protocol between the coordinator and a worker; this text is its specification.
+
+Two pipes, one each way, carry *frames*: a header (length of the payload as u32, kind as one byte,
+little-endian) and the payload. The worker's ends of the pipes are duplicated to high descriptors that
+close on exec and are closed in forked children, so that 0, 1 and 2 belong to the user's script.
+
+Coordinator to worker
+    ``TASK``     one or more `TASK_STRUCT`: the range (first mini-batch, number of mini-batches, first
+                 item, items; items = 0 means whole mini-batches) and the number of this try, from 1.
+                 The paths themselves are read by the worker from the manifest.
+    ``STOP``     no payload: there is no more work; call ``shutdown()`` and end.
+
+Worker to coordinator
+    ``HELLO``    JSON ``{"protocol", "python", "pid"}``, before the script is loaded.
+    ``READY``    JSON ``{"init_s", "modules", "notices"}``, after ``init()``; modules are
+                 ``[path below the code folder, sha256]``.
+    ``START_FAILED`` JSON ``{"stage", "message", "traceback"}``: the script could not be imported or
+                 ``init()`` failed; the worker ends.
+    ``DONE``     one or more `RECORD_STRUCT`: a run of consecutive mini-batches that returned.
+    ``FAILED``   JSON, one mini-batch (or part of one) whose try failed: ``first``, ``first_item``,
+                 ``items``, ``attempt``, ``reason``, ``message``, ``traceback``, ``seconds``, ``log_offset``.
+    ``HEADER``   JSON ``{"id", "columns"}``: the columns that records with this header id have.
+    ``NOTICE``   JSON ``{"key", "text"}``: to be told once per job.
+    ``DROPPED``  u64: every mini-batch handed to this worker before this ordinal (counted from 0) has
+                 been run or dropped; sent while the slot's recall flag is set.
+    ``BYE``      JSON ``{"shutdown_error"}``: the answer to STOP.
+
+Every mini-batch of a task is answered exactly once: by a record, a failure, or by being dropped. What
+a worker that died had finished but not yet sent stands in its slot (see `slot`).
+"""
+
+import struct
+
+PROTOCOL = 1
+
+FRAME = struct.Struct("<IB")
+
+TASK, STOP = 1, 2
+HELLO, READY, START_FAILED, DONE, FAILED, HEADER, NOTICE, DROPPED, BYE = 16, 17, 18, 19, 20, 21, 22, 23, 24
+
+#: first mini-batch, mini-batches, first item, items (0: all), try
+TASK_STRUCT = struct.Struct("<QIIIH")
+
+#: first mini-batch, mini-batches, first item, items (0: all), try, header id (0: none), items in all,
+#: results, offset and length in the part, CRC-32 of these bytes, files left in the output folder, seconds
+RECORD_STRUCT = struct.Struct("<QIIIHHQQQQIId")
+
+DROPPED_STRUCT = struct.Struct("<Q")
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    """Return one frame, ready to be written."""
+    return FRAME.pack(len(payload), kind) + payload
