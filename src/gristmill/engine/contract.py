@@ -1,0 +1,203 @@
+"""What every engine does, and the values that pass between an engine and the scheduler (design, D1).
+
+An engine is given *tasks* and answers with *outcomes*. Every mini-batch of a task is answered by exactly
+one outcome; one outcome may answer many consecutive mini-batches. Retry, order, thresholds and cancellation
+are none of its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+
+class Span(NamedTuple):
+    """A range of work: whole mini-batches, or some items of one."""
+
+    first: int
+    """The first mini-batch, in plan order, from 0."""
+    batches: int = 1
+    """How many consecutive mini-batches; 1 where `items` is not 0."""
+    first_item: int = 0
+    """The first item within the mini-batch."""
+    items: int = 0
+    """How many items of it; 0 means the whole mini-batch."""
+
+
+class Task(NamedTuple):
+    """A span to be run, and the number of this try, from 1."""
+
+    span: Span
+    attempt: int = 1
+
+
+class Scored(NamedTuple):
+    """Mini-batches that returned, and where their rows are."""
+
+    span: Span
+    attempt: int
+    total: int
+    """Items in the span."""
+    succeeded: int
+    """Results, at most `total`; fewer: the span is short."""
+    part: int
+    """The part that holds the rows; 0 where there are none."""
+    offset: int
+    """Where the rows begin in the part, in bytes."""
+    length: int
+    """How long they are, in bytes."""
+    crc: int
+    """CRC-32 of them."""
+    header: int
+    """Id of the rows' columns (see `Columns`), counted per part; 0 where they have none."""
+    files: int
+    """How many entries the script left in its output folder, set aside under this span."""
+    seconds: float
+    """Time in ``run()``, all mini-batches together."""
+    worker: int
+    """The worker's slot, from 0."""
+
+
+class Reason(str, Enum):
+    """Why a try failed (contract, section 5.7)."""
+
+    EXCEPTION = "exception"
+    BAD_RETURN = "bad_return"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    WORKER_DIED = "worker_died"
+    INFRASTRUCTURE = "infrastructure"
+    MISSING_RESULT = "missing_result"
+
+
+class Failed(NamedTuple):
+    """A try of one mini-batch, or of a part of one, that failed."""
+
+    span: Span
+    attempt: int
+    reason: Reason
+    message: str
+    """One line in words: what happened."""
+    traceback: str
+    """The script's own traceback, or what is known instead; may be empty."""
+    seconds: float
+    worker: int
+    log: str
+    """The worker's log, relative to the job folder, with the position: ``file:offset``."""
+
+
+class NotStarted(NamedTuple):
+    """Work that was handed out and has not been begun: recalled, or queued on a worker that died."""
+
+    span: Span
+    attempt: int
+
+
+class Columns(NamedTuple):
+    """The names of the columns that the rows of a part have, under an id that holds within this part."""
+
+    part: int
+    header: int
+    names: tuple[str, ...]
+
+
+class Notice(NamedTuple):
+    """A sentence for the user, to be told once per key and job."""
+
+    key: str
+    text: str
+
+
+class Ready(NamedTuple):
+    """A worker has loaded the script."""
+
+    worker: int
+    init_s: float
+    modules: tuple[tuple[str, str], ...]
+    """(path below the code folder, SHA-256) of the modules that it loaded from there."""
+    python: str
+    """Version of its interpreter."""
+
+
+class StartFailed(NamedTuple):
+    """A worker could not load the script, or died or ran out of time while it did; its slot is empty now."""
+
+    worker: int
+    message: str
+    traceback: str
+    log: str
+
+
+class WorkerEnded(NamedTuple):
+    """A worker is gone after it had been ready; the engine replaces it unless the slot is given up."""
+
+    worker: int
+    message: str
+
+
+Event = Scored | Failed | NotStarted | Columns | Notice | Ready | StartFailed | WorkerEnded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """How busy an engine is, for the eyes of people."""
+
+    workers: int
+    """Slots that are not given up."""
+    ready: int
+    """Workers that have loaded the script."""
+    running: int
+    """Mini-batches handed out and not answered."""
+
+
+class Engine(Protocol):
+    """Runs tasks in workers.
+
+    Tests hold every engine to one suite (``tests/contracts/engine.py``).
+    """
+
+    def start(self) -> None:
+        """Begin to start the workers; returns at once.
+
+        Raises
+        ------
+        JobError
+            Nothing can be started at all.
+        """
+
+    def room(self) -> int:
+        """Return how many mini-batches the neediest worker would take now; 0 when none would."""
+
+    def submit(self, task: Task) -> None:
+        """Hand a task to the neediest worker; to be called only while `room` is not 0."""
+
+    def events(self, timeout_s: float) -> Sequence[Event]:
+        """Return what has happened, in the order in which it did, waiting up to ``timeout_s`` for
+        anything.
+        """
+
+    def restart(self, worker: int, after_s: float) -> None:
+        """Start a worker again in a slot whose start has failed, after a pause."""
+
+    def give_up(self, worker: int) -> None:
+        """Leave a slot empty whose start has failed."""
+
+    def sync(self) -> None:
+        """Make every row that an event has named survive a loss of power.
+
+        Raises
+        ------
+        StorageError
+            The rows cannot be made durable.
+        """
+
+    def load(self) -> Load:
+        """Return how busy the engine is."""
+
+    def halt(self) -> Sequence[Event]:
+        """Stop everything at once and return the last events: what had finished, and what is not started."""
+
+    def close(self) -> Sequence[Event]:
+        """Let idle workers call ``shutdown()``, end everything, and return the last notices. Idempotent."""

@@ -1,0 +1,90 @@
+"""The Python interpreter that workers run: the one asked for, the active one, or ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gristmill.errors import InterpreterError
+
+OLDEST = (3, 8)
+"""Workers run on this version of Python and every later one."""
+
+_PROBE = "import sys, json; print(json.dumps([sys.version_info[:3], sys.implementation.cache_tag]))"
+_PROBE_LIMIT_S = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """A Python that runs."""
+
+    path: Path
+    """The executable, as it was named: links are not followed, since a venv is found by its link."""
+    version: tuple[int, int, int]
+    """Major, minor and patch."""
+    cache_tag: str
+    """What its compiled files are called, such as ``cpython-311``."""
+    chosen: str
+    """Where the choice comes from, in words."""
+
+
+def choose_interpreter(wanted: Path | None, variables: Mapping[str, str] = os.environ) -> Interpreter:
+    """Return the interpreter for the workers: the one asked for, that of the active environment, or ours.
+
+    Raises
+    ------
+    InterpreterError
+        It does not exist, does not run, or is older than `OLDEST`.
+    """
+    if wanted is not None:
+        path = wanted / "bin" / "python" if wanted.is_dir() else wanted
+        return _probed(path, "--python")
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        prefix = variables.get(variable)
+        if prefix and Path(prefix, "bin", "python").exists():
+            return _probed(Path(prefix, "bin", "python"), f"the active environment ({variable})")
+    return _probed(Path(sys.executable), "the Python that runs gristmill")
+
+
+def _probed(path: Path, chosen: str) -> Interpreter:
+    if path == Path(sys.executable):
+        major, minor, patch = sys.version_info[:3]
+        tag = sys.implementation.cache_tag
+    else:
+        (major, minor, patch), tag = _ask(path, chosen)
+    if (major, minor) < OLDEST:
+        raise InterpreterError(
+            f"{path} is Python {major}.{minor}; workers need {OLDEST[0]}.{OLDEST[1]} or newer. "
+            "Name another interpreter with --python PATH"
+        )
+    return Interpreter(path=path, version=(major, minor, patch), cache_tag=tag or "", chosen=chosen)
+
+
+def _ask(path: Path, chosen: str) -> tuple[tuple[int, int, int], str]:
+    """Run the interpreter and return its version and cache tag."""
+    if not path.exists():
+        raise InterpreterError(
+            f"there is no Python at {path} ({chosen}); give the path of an interpreter, such as "
+            ".venv/bin/python"
+        )
+    try:
+        answer = subprocess.run(
+            [str(path), "-I", "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_LIMIT_S,
+            check=True,
+        )
+        (major, minor, patch), tag = json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        raise InterpreterError(
+            f"{path} ({chosen}) does not run as a Python interpreter: {said.strip().splitlines()[-1]}. "
+            "Give the path of one that does with --python PATH"
+        ) from error
+    return (major, minor, patch), tag

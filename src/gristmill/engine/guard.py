@@ -1,0 +1,34 @@
+"""The guard: one process per node and run that outlives the coordinator just long enough to clean up.
+
+It waits on a pipe that only the coordinator holds open. When that closes, for whatever reason, it kills
+every process that carries the run's mark, until none is left, removes the run's temporary folder, and ends.
+It runs in a session of its own with an empty environment, executes our code only, and is started as a plain
+file: ``python -I -S guard.py RUN_ID SCRATCH_FOLDER``, with the pipe as its standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+
+def main() -> int:
+    """Wait for the coordinator's end, then sweep."""
+    run_id = sys.argv[1]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    while os.read(0, 4096):
+        continue
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from sweep import RUN_MARK, sweep  # type: ignore[import-not-found]  # run as a file, beside its sibling
+
+    sweep(RUN_MARK, run_id)
+    import shutil  # slow to import, and nothing waits any more
+
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""How a worker is started: its archive, its environment, its folders, its one argument."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import marshal
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import azureml_user
+import gristmill_worker
+from gristmill.engine.environment import Interpreter
+from gristmill.engine.machine import usable_cores
+from gristmill.engine.process import Process
+from gristmill.engine.sweep import RUN_MARK, WORKER_MARK
+from gristmill.storage.publish import publish_bytes
+
+_CHANNEL_IN, _CHANNEL_OUT = 3, 4
+
+#: Numeric libraries that start a thread per core unless told otherwise: N workers would fight for the cores.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+#: Ours alone; a worker must not inherit them from the coordinator's surroundings.
+_NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """What the workers of one run are to do, and where everything lies."""
+
+    job: str
+    """Name of the job."""
+    run_id: str
+    """Unique for each start of the job; every process of the run carries it."""
+    fence: int
+    """Number of this start of the job, from 1."""
+    interpreter: Interpreter
+    code: Path
+    """The snapshot of the code folder."""
+    script: Path
+    """The scoring script in it."""
+    plan: Path
+    """Folder of the manifest."""
+    root: str
+    """Absolute folder that the items' paths are relative to (surrogateescape)."""
+    staging: Path
+    """Hidden folder on the output's file system: parts, private output folders, files set aside."""
+    logs: Path
+    """The job's folder of user logs."""
+    scratch: Path
+    """Temporary folder of this run on a local disk: working folders and slots."""
+    cache: Path
+    """Where the worker's archive is kept."""
+    earlier_runs: tuple[str, ...] = ()
+    """Marks of earlier runs of this job: what may be left of them is swept away first."""
+    model: Path | None = None
+    """What ``AZUREML_MODEL_DIR`` is to name: a folder with exactly one entry."""
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    """The deployment's own."""
+    output_format: str = "azure"
+    """Name of the worker's encoder: ``azure``, ``csv`` or ``none``."""
+    program_arguments: str = ""
+    logging_level: str = "info"
+    workers: int = 1
+    timeout_s: float = 30.0
+    """Limit for one ``run()``."""
+    init_timeout_s: float = 600.0
+    """Limit for a worker's start: interpreter, imports and ``init()``."""
+    node: str = "node-0"
+    """Name of this node in log paths."""
+
+    def part_path(self, part: int) -> Path:
+        """Return the file of a part."""
+        return part_path(self.staging, part)
+
+    def log_path(self, kind: str, worker: int, suffix: str) -> Path:
+        """Return the log of a worker: ``logs/user/<kind>/<node>/process000<suffix>``."""
+        return self.logs / kind / self.node / f"process{worker:03d}{suffix}"
+
+
+def scratch_folder(run_id: str) -> Path:
+    """Return the temporary folder of a run, on a local disk."""
+    return Path(tempfile.gettempdir()) / f"gristmill-{run_id}"
+
+
+def part_path(staging: Path, part: int) -> Path:
+    """Return the file of a part."""
+    return staging / "parts" / f"{part}.part"
+
+
+def aside_path(staging: Path, part: int) -> Path:
+    """Return the folder in which files are set aside by the worker that writes this part."""
+    return staging / "aside" / str(part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launched:
+    """A worker process that has been spawned, with our ends of its pipes."""
+
+    process: Process
+    incoming: int
+    """We read the worker's frames here."""
+    outgoing: int
+    """We write frames to the worker here."""
+
+
+def launch_worker(assignment: Assignment, archive: Path, worker: int, part: int) -> Launched:
+    """Spawn the worker of a slot; it begins to load the script at once.
+
+    Raises
+    ------
+    OSError
+        The interpreter cannot be executed, or a folder or log cannot be made.
+    """
+    mark = f"{assignment.run_id}.{worker}.{part}"
+    working_folder = assignment.scratch / f"worker-{worker}-{part}"
+    outbox = assignment.staging / "outbox" / str(part)
+    for folder in (working_folder, outbox, part_path(assignment.staging, part).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    logs = {1: _opened_log(assignment, "stdout", worker), 2: _opened_log(assignment, "stderr", worker)}
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    worker_in, ours_out = os.pipe()
+    ours_in, worker_out = os.pipe()
+    try:
+        process = Process(
+            [
+                str(assignment.interpreter.path),
+                str(archive),
+                _argument(assignment, worker, part, working_folder, outbox),
+            ],
+            _variables(assignment, mark, worker, working_folder, outbox),
+            {0: nothing, **logs, _CHANNEL_IN: worker_in, _CHANNEL_OUT: worker_out},
+        )
+    except BaseException:
+        os.close(ours_in)
+        os.close(ours_out)
+        raise
+    finally:
+        for descriptor in (nothing, worker_in, worker_out, *logs.values()):
+            os.close(descriptor)
+    os.set_blocking(ours_in, False)
+    os.set_blocking(ours_out, False)
+    return Launched(process=process, incoming=ours_in, outgoing=ours_out)
+
+
+def _argument(assignment: Assignment, worker: int, part: int, working_folder: Path, outbox: Path) -> str:
+    return json.dumps(
+        {
+            "job": assignment.job,
+            "incoming": _CHANNEL_IN,
+            "outgoing": _CHANNEL_OUT,
+            "slots": str(slots_path(assignment)),
+            "slot": worker,
+            "working_folder": str(working_folder),
+            "code": str(assignment.code),
+            "script": str(assignment.script),
+            "plan": str(assignment.plan),
+            "root": assignment.root,
+            "part": str(part_path(assignment.staging, part)),
+            "outbox": str(outbox),
+            "aside": str(aside_path(assignment.staging, part)),
+            "output_format": assignment.output_format,
+            "program_arguments": assignment.program_arguments,
+            "logging_level": assignment.logging_level,
+            "log": str(_made(assignment.log_path("entry_script_log", worker, ".log.txt"))),
+            "error_log": str(_made(assignment.log_path("error", worker, ".txt"))),
+        }
+    )
+
+
+def _variables(
+    assignment: Assignment, mark: str, worker: int, working_folder: Path, outbox: Path
+) -> dict[str, str]:
+    """Return the worker's whole environment (contract, section 1.4)."""
+    variables = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
+    threads = str(max(1, usable_cores() // max(1, assignment.workers)))
+    for name in _THREAD_VARIABLES:
+        variables.setdefault(name, threads)
+    variables.update(assignment.environment_variables)
+    if assignment.model is not None:
+        entry = next(iter(assignment.model.iterdir()))
+        variables["AZUREML_MODEL_DIR"] = str(assignment.model)
+        variables["GRISTMILL_MODEL_PATH"] = str(entry)
+    variables.update(
+        {
+            "TMPDIR": str(working_folder),
+            "AZUREML_BI_OUTPUT_PATH": str(outbox),
+            "GRISTMILL_OUTPUT_DIR": str(outbox),
+            "GRISTMILL_JOB_NAME": assignment.job,
+            "GRISTMILL_WORKER_INDEX": str(worker),
+            "GRISTMILL_WORKER_COUNT": str(assignment.workers),
+            "GRISTMILL_NODE_INDEX": "0",
+            "GRISTMILL_LOG_DIR": str(assignment.log_path("entry_script_log", worker, "").parent),
+            RUN_MARK: assignment.run_id,
+            WORKER_MARK: mark,
+        }
+    )
+    return variables
+
+
+def slots_path(assignment: Assignment) -> Path:
+    """Return the file that holds the slots of all workers."""
+    return assignment.scratch / "slots"
+
+
+def _opened_log(assignment: Assignment, kind: str, worker: int) -> int:
+    path = _made(assignment.log_path(kind, worker, f".{kind}.txt"))
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def worker_archive(cache: Path) -> Path:
+    """Return the zip file that the workers run, made once per release of its content.
+
+    It carries the sources, and for our own version of Python also the compiled files: a
+    worker that has to compile starts some 20 ms later.
+
+    Raises
+    ------
+    OSError
+        The cache folder cannot be written.
+    """
+    sources = _sources()
+    digest = sha256()
+    for name, text in sources:
+        digest.update(name.encode() + b"\0" + text + b"\0")
+    path = cache / f"worker-{digest.hexdigest()[:16]}-{sys.implementation.cache_tag}.zip"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        publish_bytes(path, _zipped(sources))
+    return path
+
+
+def _sources() -> list[tuple[str, bytes]]:
+    found = []
+    for package in (gristmill_worker, azureml_user):
+        folder = Path(package.__path__[0])
+        found += [(f"{folder.name}/{p.name}", p.read_bytes()) for p in sorted(folder.glob("*.py"))]
+    return [*found, ("__main__.py", _ENTRY)]
+
+
+_ENTRY = b"""import sys
+from gristmill_worker.__main__ import main
+sys.exit(main())
+"""
+
+
+def _zipped(sources: list[tuple[str, bytes]]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, text in sources:
+            archive.writestr(zipfile.ZipInfo(name), text)
+            if name != "__main__.py":
+                archive.writestr(zipfile.ZipInfo(name + "c"), _compiled(name, text))
+    return target.getvalue()
+
+
+def _compiled(name: str, text: bytes) -> bytes:
+    """Return an unchecked hash-based .pyc: other versions of Python pass it over by its magic number."""
+    code = compile(text, name, "exec", dont_inherit=True, optimize=0)
+
+    flags = (0b01).to_bytes(4, "little")
+    return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(text) + marshal.dumps(code)

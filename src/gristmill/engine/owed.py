@@ -1,0 +1,67 @@
+"""The work that a worker owes us: tasks in the order in which they were handed out, less what is answered."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from gristmill.engine.contract import Event, NotStarted, Task
+
+
+class OwedWork:
+    """Tasks that were handed to one worker and are not answered yet."""
+
+    def __init__(self) -> None:
+        self._tasks: deque[Task] = deque()
+        self.batches = 0
+        """Mini-batches that are not answered."""
+        self.handed_out = 0
+        """Mini-batches that were ever handed out: the ordinal of the next one."""
+
+    def add(self, task: Task) -> None:
+        """Hand out a task."""
+        self._tasks.append(task)
+        self.batches += task.span.batches
+        self.handed_out += task.span.batches
+
+    def begins_with(self, mini_batch: int) -> bool:
+        """Say whether the next answer must be about this mini-batch."""
+        return bool(self._tasks) and self._tasks[0].span.first == mini_batch
+
+    def answer(self, batches: int) -> None:
+        """Strike so many answered mini-batches off, from the front."""
+        self.batches -= batches
+        while batches:
+            span, attempt = self._tasks[0]
+            answered = min(batches, span.batches)
+            if answered == span.batches:
+                self._tasks.popleft()
+            else:
+                rest = span._replace(first=span.first + answered, batches=span.batches - answered)
+                self._tasks[0] = Task(rest, attempt)
+            batches -= answered
+
+    def take_back(self, begin: int, count: int) -> list[Event]:
+        """Take ``count`` mini-batches back, after leaving out the first ``begin``.
+
+        Returns
+        -------
+        list of Event
+            One `NotStarted` for each piece of a task that was taken back.
+        """
+        kept: deque[Task] = deque()
+        events: list[Event] = []
+        end, position = begin + count, 0
+        for span, attempt in self._tasks:
+            low = min(max(begin - position, 0), span.batches)
+            high = min(max(end - position, 0), span.batches)
+            for start, stop, is_taken in ((0, low, False), (low, high, True), (high, span.batches, False)):
+                if start < stop:
+                    piece = span._replace(first=span.first + start, batches=stop - start)
+                    if is_taken:
+                        events.append(NotStarted(piece, attempt))
+                    else:
+                        kept.append(Task(piece, attempt))
+            position += span.batches
+        self._tasks = kept
+        self.batches -= count
+        return events
