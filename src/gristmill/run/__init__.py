@@ -1,0 +1,3 @@
+"""The kitchen: the one loop of a job, with everything that decides about retries, order, thresholds and
+the end.
+"""

@@ -1,0 +1,375 @@
+"""One start of a job, from the lock to the last word in ``job.json``; the same code for a new job and a
+resumed one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gristmill.engine.contract import Engine, Span
+from gristmill.errors import GristmillError, StorageError
+from gristmill.faults import reach
+from gristmill.plan.planner import Planner
+from gristmill.run import replay
+from gristmill.run.commit import Committer, Rows
+from gristmill.run.delivery import Delivery
+from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
+from gristmill.run.journal import Journal, PlanComplete, Start
+from gristmill.run.ledger import Ledger
+from gristmill.run.lock import JobLock
+from gristmill.run.messages import Messages
+from gristmill.run.publication import Publication
+from gristmill.run.report import ProgressLog, summary_line, write_reports
+from gristmill.run.scheduler import End, Progress, Rules, Scheduler
+from gristmill.spec.values import OutputAction, OutputFormat
+
+_COMPARING_SLICE_S = 0.05
+_COUNTS_EVERY_S = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunIdentity:
+    """What distinguishes one start of a job from every other."""
+
+    fence: int
+    """Number of the start, from 1."""
+    run_id: str
+    """The mark that every process of this run carries."""
+    earlier: tuple[str, ...]
+    """Marks of earlier runs, whose processes may still be about."""
+
+
+EngineFactory = Callable[[Job, RunIdentity], Engine]
+
+
+class Execution:
+    """Works on a job until it has ended; holds the job's lock for its whole life."""
+
+    def __init__(
+        self,
+        folder: JobFolder,
+        make_engine: EngineFactory,
+        cancel_reason: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Take the job's lock and read its past.
+
+        Parameters
+        ----------
+        folder
+            The job.
+        make_engine
+            Makes the engine for this start.
+        cancel_reason
+            Says in words who wants the job cancelled; None while nobody does.
+
+        Raises
+        ------
+        JobLockedError
+            Another process works on the job.
+        UnknownJobError, JobStateError, JobError
+            The job cannot be read.
+        """
+        self.folder = folder
+        self._make_engine = make_engine
+        self._cancel_reason = cancel_reason
+        self._lock = JobLock(folder.lock)
+        self._lock.acquire()
+        try:
+            self.job = folder.read()
+            self._history = replay.read_history(folder.journal)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._ledger: Ledger = self._history.ledger
+        self._delivery = Delivery(self.job.staging, self.job.output, folder.delivered)
+        self._planner: Planner | None = None
+        self._journal: Journal | None = None
+        self._counts_noted_at = time.monotonic()
+
+    def release(self) -> None:
+        """Let go of the job; idempotent."""
+        if self._planner is not None:
+            self._planner.close()
+        if self._journal is not None:
+            self._journal.close()
+        self._lock.release()
+
+    def plan_first(self) -> None:
+        """Open the plan, or make its beginning: at least one mini-batch, so that bad input is known at once.
+
+        Raises
+        ------
+        InputError
+            There is nothing to be scored.
+        PlanError
+            The manifest cannot be written, or is damaged.
+        """
+        job, settings = self.job, self.job.deployment.settings
+        planner = Planner(
+            root=job.input,
+            folder=self.folder.plan,
+            mini_batch_size=settings.mini_batch_size,
+            recursive=settings.recursive,
+            include_hidden=settings.include_hidden,
+            exclude=[job.output, job.staging, self.folder.path],
+        )
+        self._planner = planner
+        while not planner.complete and not planner.mini_batches:
+            planner.step(_COMPARING_SLICE_S)
+
+    def steps(self) -> Iterator[Progress]:
+        """Run the job to its end; yield how far it is, now and then. ``job`` then says how it ended.
+
+        Errors that stop a started job end it as Failed, with the error as its message; they are not raised.
+        """
+        try:
+            if self._planner is None:
+                self.plan_first()
+            identity = self._begin()
+            yield from self._run(identity)
+        except GristmillError as error:
+            self._end(Status.FAILED, str(error))
+        except OSError as error:
+            self._end(
+                Status.FAILED,
+                f"{error}; nothing that was finished is lost. Make room or repair the disk, then resume "
+                "the job",
+            )
+        finally:
+            self.release()
+
+    def _begin(self) -> RunIdentity:
+        """Record that the job is started, and take back what cannot be trusted."""
+        history, job = self._history, self.job
+        identity = RunIdentity(
+            fence=max(history.ledger.fence, job.starts) + 1, run_id=uuid.uuid4().hex, earlier=history.run_ids
+        )
+        self._journal = Journal(self.folder.journal, identity.fence, history.size)
+        self.folder.cancel_request.unlink(missing_ok=True)
+        reach("start.before_record")
+        start = Start(
+            fence=identity.fence,
+            run_id=identity.run_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            at=utc_now(),
+            retry_failed=job.status is Status.FAILED,
+        )
+        self._journal.record(start)
+        self._ledger.apply(start)
+        self._revoke()
+        self._journal.flush()
+        reach("start.after_record")
+        self.job = replace(
+            job,
+            status=Status.RUNNING,
+            message="",
+            starts=identity.fence,
+            started_at=job.started_at or start.at,
+            ended_at="",
+        )
+        self.folder.write(self.job)
+        self.folder.tell("started", fence=identity.fence, run_id=identity.run_id, pid=os.getpid())
+        return identity
+
+    def _revoke(self) -> None:
+        """Void what the power took, and what belongs to a listing that came out differently."""
+        history, journal, planner = self._history, self._journal, self._planner
+        assert journal is not None
+        assert planner is not None
+        void = []
+        if history.ledger.published is None:
+            void = replay.lost_rows(self.folder.journal, history, self._part_path)
+            replay.sync_parts(history.untrusted, self._part_path)
+        if planner.restarted:
+            while not planner.compared:
+                planner.step(_COMPARING_SLICE_S)
+            gone = frozenset(map(replay.key_of, void))
+            void += replay.cut_off(
+                self.folder.journal, history.revoked | gone, planner.unchanged_mini_batches
+            )
+        self._delivery.withdraw(
+            {n for one in void for n in range(one.span.first, one.span.first + one.span.batches)}
+        )
+        for revoked in void:
+            journal.record(revoked)
+            self._ledger.apply(revoked)
+        self._revoked = history.revoked | set(map(replay.key_of, void))
+        journal.flush()
+        if planner.restarted:
+            planner.forget_previous()
+        if planner.complete and self._ledger.plan is None:
+            complete = PlanComplete(planner.mini_batches, planner.items)
+            journal.record(complete)
+            self._ledger.apply(complete)
+
+    def _run(self, identity: RunIdentity) -> Iterator[Progress]:
+        assert self._journal is not None
+        assert self._planner is not None
+        job = self.job
+        if self._ledger.published is not None:  # it ended between its publication and its last word
+            self._finish(None)
+            return
+        committer = self._committer()
+        try:
+            self._replay_outputs(committer)
+            scheduler = Scheduler(
+                plan=self._planner,
+                engine=self._make_engine(job, identity),
+                journal=self._journal,
+                ledger=self._ledger,
+                rules=Rules(
+                    max_retries=job.deployment.settings.max_retries,
+                    error_threshold=job.deployment.settings.error_threshold,
+                ),
+                delivery=self._delivery,
+                committer=committer,
+                keep_lock=self._lock.keep,
+                cancel_reason=self._cancel_reason,
+            )
+            log = ProgressLog(self.folder.logs / "job_progress_overview.txt")
+            for progress in scheduler.run():
+                log.note(
+                    time.monotonic(),
+                    progress.done,
+                    progress.failed,
+                    progress.items,
+                    progress.plan_complete,
+                    progress.workers,
+                )
+                self._note_counts()
+                yield progress
+            self._conclude(scheduler, committer)
+        finally:
+            if committer is not None:
+                committer.close()
+
+    def _committer(self) -> Committer | None:
+        settings = self.job.deployment.settings
+        if settings.output_action is OutputAction.SUMMARY_ONLY:
+            return None
+        return Committer(
+            parts=self.job.staging / "parts",
+            scratch=self.job.staging,
+            columns=self._ledger.columns,
+            with_header=settings.output_format is OutputFormat.CSV,
+        )
+
+    def _replay_outputs(self, committer: Committer | None) -> None:
+        """Put together again what was scored before, and move files that were set aside and not moved."""
+        ledger = self._ledger
+        if not (ledger.scored.count or ledger.failed.count):
+            return
+        for scored in replay.scored_ranges(self.folder.journal, self._revoked):
+            if scored.files:
+                self._delivery.deliver(scored)
+            if committer is not None:
+                committer.add(
+                    Rows(scored.span, scored.part, scored.offset, scored.length, scored.crc, scored.header)
+                )
+        if committer is not None:
+            for first, end in ledger.failed:
+                for mini_batch in range(first, end):
+                    committer.add(Rows(Span(mini_batch), 0, 0, 0, 0, 0))
+
+    def _note_counts(self) -> None:
+        """Write how far the job is into ``job.json``, now and then, for whoever asks."""
+        now = time.monotonic()
+        if now - self._counts_noted_at > _COUNTS_EVERY_S:
+            self._counts_noted_at = now
+            self.job = replace(self.job, counts=self._counts())
+            self.folder.write(self.job)
+
+    # The end
+
+    def _conclude(self, scheduler: Scheduler, committer: Committer | None) -> None:
+        """Turn the way the loop ended into the way the job ends."""
+        end, message = scheduler.ending.end, scheduler.ending.message
+        settings = self.job.deployment.settings
+        nothing_scored = (
+            not self._ledger.items_succeeded and settings.output_action is OutputAction.APPEND_ROW
+        )
+        if end is End.ALL_DONE and not nothing_scored:
+            self.job = replace(self.job, status=Status.FINALIZING, counts=self._counts())
+            self.folder.write(self.job)
+            self._finish(committer)
+            return
+        if committer is not None:
+            self._publication(committer).publish_partial()
+        if end is End.CANCELLED:
+            self._end(Status.CANCELED, message)
+        elif end is End.THRESHOLD:
+            self._end(Status.FAILED, self._messages().threshold(settings.error_threshold))
+        elif end is End.ALL_DONE:
+            self._end(Status.FAILED, self._messages().nothing_scored())
+        else:
+            self._end(Status.FAILED, message)
+
+    def _finish(self, committer: Committer | None) -> None:
+        """Publish everything; then, and only then, the job is Completed."""
+        self._publication(committer).publish()
+        self.job.partial_target.unlink(missing_ok=True)
+        reach("publish.before_parts_removed")
+        shutil.rmtree(self.job.staging, ignore_errors=True)
+        reach("publish.after_parts_removed")
+        self._end(Status.COMPLETED, self._messages().first_error() if self._ledger.items_failed else "")
+
+    def _publication(self, committer: Committer | None) -> Publication:
+        assert self._journal is not None
+        assert self._planner is not None
+        return Publication(
+            folder=self.folder,
+            job=self.job,
+            ledger=self._ledger,
+            journal=self._journal,
+            manifest=self._planner.manifest,
+            committer=committer,
+        )
+
+    def _end(self, status: Status, message: str) -> None:
+        """Write the job's last word; what cannot be written for want of room is left to the next start."""
+        self.job = replace(
+            self.job, status=status, message=message, counts=self._counts(), ended_at=utc_now()
+        )
+        reach("job.before_ending")
+        try:
+            write_reports(self.folder, self.job, self._ledger)
+            self.folder.tell("ended", status=status.value, message=message)
+            self.folder.write(self.job)
+        except (StorageError, OSError):
+            if status is not Status.FAILED:
+                raise
+            return  # there is no room to say so: the job stays as it was, and resume goes on with it
+        reach("job.after_ending")
+
+    def _counts(self) -> Counts:
+        ledger, planner = self._ledger, self._planner
+        items = planner.items if planner is not None else self.job.counts.total
+        batches = planner.mini_batches if planner is not None else self.job.counts.mini_batches
+        return Counts(
+            total=items,
+            succeeded=ledger.items_succeeded,
+            failed=ledger.items_not_succeeded,
+            not_run=max(0, items - ledger.items_done),
+            mini_batches=batches,
+            mini_batches_done=ledger.scored.count + ledger.failed.count,
+        )
+
+    def _messages(self) -> Messages:
+        manifest = self._planner.manifest if self._planner is not None else None
+        return Messages(ledger=self._ledger, manifest=manifest, folder=self.folder)
+
+    def _part_path(self, part: int) -> Path:
+        return self.job.staging / "parts" / f"{part}.part"
+
+    @property
+    def summary(self) -> str:
+        """One line on how the job stands."""
+        return summary_line(self.job.status, self.job.counts, self.job.deployment.settings.output_action)

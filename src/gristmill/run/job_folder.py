@@ -1,0 +1,295 @@
+"""The job folder: where everything about a job stands, and the truth about it (design, D6).
+
+``job.json`` says what was asked for and how it stands; the journal says what has happened; ``events.jsonl``
+tells it in words, line by line. A catalog, if there is one, is only an index of these.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from gristmill.errors import JobStateError, SpecError, StorageError, UnknownJobError
+from gristmill.spec.values import Deployment, deployment_from_json, deployment_to_json
+from gristmill.storage.publish import publish_bytes
+
+SCHEMA = 1
+#: A job folder without a job of this age was left by a process that was killed while it made it.
+_LEFTOVER_AGE_S = 60.0
+
+
+class Status(str, Enum):
+    """How a job stands (contract, section 3)."""
+
+    NOT_STARTED = "NotStarted"
+    STARTING = "Starting"
+    PROVISIONING = "Provisioning"
+    PREPARING = "Preparing"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    FINALIZING = "Finalizing"
+    CANCEL_REQUESTED = "CancelRequested"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether a job in this state has ended."""
+        return self in (Status.COMPLETED, Status.FAILED, Status.CANCELED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Where the items of a job are; together they are all of them."""
+
+    total: int = 0
+    """Items in the plan, as far as it is known."""
+    succeeded: int = 0
+    failed: int = 0
+    """Items that failed for good, or have no result."""
+    not_run: int = 0
+    mini_batches: int = 0
+    """Mini-batches in the plan, as far as it is known."""
+    mini_batches_done: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What ``job.json`` holds."""
+
+    name: str
+    deployment: Deployment
+    input: Path
+    """The input file or folder, absolute."""
+    output: Path
+    """The output folder, absolute."""
+    workers: int
+    """Worker processes, `auto` resolved."""
+    python: Path
+    """The interpreter of the workers."""
+    python_version: str
+    model_state: Mapping[str, str] = field(default_factory=dict)
+    """Size and time of every file of the model when the job was made: what resume compares (design, D8)."""
+    status: Status = Status.NOT_STARTED
+    message: str = ""
+    """Why it failed: the first error of the script, or what stopped the job."""
+    counts: Counts = field(default_factory=Counts)
+    created_at: str = ""
+    started_at: str = ""
+    """Of the first start."""
+    ended_at: str = ""
+    starts: int = 0
+    """How often it was started: 1, and one more for each resume."""
+
+    @property
+    def target(self) -> Path:
+        """The predictions file."""
+        return self.output / self.deployment.settings.output_file_name
+
+    @property
+    def partial_target(self) -> Path:
+        """Where unfinished predictions are published: the final name only ever holds a complete output."""
+        return self.target.with_name(f"{self.target.stem}.partial{self.target.suffix}")
+
+    @property
+    def failures(self) -> Path:
+        """The list of every failed item, beside the predictions."""
+        return self.output / "failures.jsonl"
+
+    @property
+    def staging(self) -> Path:
+        """The hidden folder on the output's file system that holds parts until they are published."""
+        return self.output / f".gristmill-{self.name}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the job as values for JSON."""
+        values = asdict(replace(self, deployment=None))  # type: ignore[arg-type]  # it has its own form
+        values["schema"] = SCHEMA
+        values["deployment"] = deployment_to_json(self.deployment)
+        for name in ("input", "output", "python"):
+            values[name] = str(values[name])
+        values["status"] = self.status.value
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], path: Path) -> Job:
+        """Return the job that `to_json` gave.
+
+        Raises
+        ------
+        JobStateError
+            It was written by another release, or is damaged.
+        """
+        try:
+            rest = dict(values)
+            if rest.pop("schema") != SCHEMA:
+                raise JobStateError(f"{path} was written by another release of Gristmill; use that one")
+            rest["deployment"] = deployment_from_json(rest["deployment"])
+            for name in ("input", "output", "python"):
+                rest[name] = Path(rest[name])
+            rest["status"] = Status(rest["status"])
+            rest["counts"] = Counts(**rest["counts"])
+            return cls(**rest)
+        except (KeyError, TypeError, ValueError, AttributeError, SpecError) as error:
+            raise JobStateError(
+                f"{path} is damaged ({error}); the output and the journal beside it are not: start the "
+                "job anew "
+                "under another name, or repair the file"
+            ) from error
+
+
+class JobFolder:
+    """The folder of one job."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """Name of the job."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.bin"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan"
+
+    @property
+    def code(self) -> Path:
+        return self.path / "code"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def user_logs(self) -> Path:
+        return self.path / "logs" / "user"
+
+    @property
+    def delivered(self) -> Path:
+        """The log of files that scripts wrote themselves and that were moved to the output."""
+        return self.path / "delivered.jsonl"
+
+    @property
+    def cancel_request(self) -> Path:
+        """Exists when somebody wants the job cancelled; any process may make it."""
+        return self.path / "cancel-requested"
+
+    def create(self) -> None:
+        """Make the folder, for its owner only.
+
+        Raises
+        ------
+        JobStateError
+            There is a job of that name already.
+        StorageError
+            The home cannot be written.
+        """
+        self._remove_leftover()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.mkdir(mode=0o700)
+        except FileExistsError as error:
+            raise JobStateError(
+                f"there is a job called {self.name} already; choose another --job-name, or go on with it: "
+                f"gristmill resume {self.name}"
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"the job folder {self.path} cannot be made: {error}; set GRISTMILL_HOME to a folder that "
+                "you can write"
+            ) from error
+
+    def _remove_leftover(self) -> None:
+        """Remove a folder that was left by a process that was killed before it had made the job."""
+        try:
+            age_s = time.time() - self.path.stat().st_mtime
+        except OSError:
+            return
+        if age_s > _LEFTOVER_AGE_S and not (self.path / "job.json").exists():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def write(self, job: Job) -> None:
+        """Replace ``job.json``, all at once.
+
+        Raises
+        ------
+        StorageError
+            The disk is full or gone.
+        """
+        text = json.dumps(job.to_json(), indent=2, default=str) + "\n"
+        try:
+            publish_bytes(self.path / "job.json", text.encode("ascii"))
+        except OSError as error:
+            raise StorageError(
+                f"{self.path / 'job.json'} cannot be written: {error}; make room, then resume the job"
+            ) from error
+
+    def read(self) -> Job:
+        """Return the job as it stands.
+
+        Raises
+        ------
+        UnknownJobError
+            There is no such job.
+        JobStateError
+            Its ``job.json`` is damaged, or of another release.
+        """
+        path = self.path / "job.json"
+        try:
+            values = json.loads(path.read_text(encoding="ascii"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UnknownJobError(
+                f"there is no job called {self.name} in {self.path.parent}; gristmill job list names "
+                "those that are"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise JobStateError(f"{path} cannot be read: {error}") from error
+        return Job.from_json(values, path)
+
+    def tell(self, event: str, **fields: object) -> None:
+        """Append an event; one line of JSON with a stable word and its fields.
+
+        Raises
+        ------
+        StorageError
+            The disk is full or gone.
+        """
+        line = json.dumps({"at": utc_now(), "event": event, **fields}, default=str) + "\n"
+        path = self.path / "events.jsonl"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, line.encode("ascii"))
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StorageError(
+                f"{path} cannot be written: {error}; make room, then resume the job"
+            ) from error
+
+
+def utc_now() -> str:
+    """Return the time as ISO 8601 text with milliseconds, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,369 @@
+"""The journal: an append-only binary log of everything that has happened to a job (design, D4).
+
+A *group* is a header (magic, length of the payload, CRC-32 of it, fence number) and a payload of records;
+it is written by one ``write`` per pass of the loop, so it survives a SIGKILL the moment it is recorded. A
+*mark* says that the parts were synced before it, and is synced itself: what stands before a mark survives
+a loss of power. Reading stops at the first group that is torn; the next writer cuts the file there.
+
+A record is its kind (one byte), the length of its body (u32) and the body: a fixed struct for what comes
+in numbers, JSON for what is rare.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from gristmill.engine.contract import Scored, Span
+from gristmill.errors import JournalError, StorageError
+from gristmill.faults import reach
+
+_GROUP = struct.Struct("<4sIIQ")
+_MAGIC = b"GMJ1"
+_RECORD = struct.Struct("<BI")
+_SCORED = struct.Struct("<QIIIHQQQQQIIIdI")
+_PLACED = struct.Struct("<QIIIQQI")
+_REVOKED = struct.Struct("<QIIIQQQQ")
+
+START, SCORED, FAILED, COLUMNS, MODULES, PLAN, MARK, REVOKED, PLACED, PUBLISHED = range(1, 11)
+
+
+class Start(NamedTuple):
+    """A process has begun to work on the job."""
+
+    fence: int
+    run_id: str
+    host: str
+    pid: int
+    at: str
+    """UTC, ISO 8601."""
+    retry_failed: bool
+    """Whether ranges that had failed for good before get new tries."""
+
+
+class FailedTry(NamedTuple):
+    """A try that failed, and whether it was the last one."""
+
+    span: Span
+    attempt: int
+    reason: str
+    message: str
+    traceback: str
+    seconds: float
+    worker: int
+    log: str
+    final: bool
+    items: int
+    """Items in the span."""
+    at: str
+    """UTC, ISO 8601."""
+
+
+class JobColumns(NamedTuple):
+    """The columns that rows may have, under an id that holds within the job."""
+
+    header: int
+    names: tuple[str, ...]
+
+
+class Modules(NamedTuple):
+    """The script's own modules as the first worker loaded them: (path, SHA-256)."""
+
+    modules: tuple[tuple[str, str], ...]
+
+
+class PlanComplete(NamedTuple):
+    """The listing is over: the plan is what it is."""
+
+    mini_batches: int
+    items: int
+
+
+class Mark(NamedTuple):
+    """Everything before this survives a loss of power."""
+
+
+class Revoked(NamedTuple):
+    """A range whose end state is void, as if it had never been run: its rows were lost with the power, or the
+    listing that it belongs to was cut off and came out differently when it was made again.
+    """
+
+    span: Span
+    total: int
+    succeeded: int
+    part: int
+    """With `offset`, which record of the range is void; both 0 for a range that had failed."""
+    offset: int
+
+
+class Placed(NamedTuple):
+    """Where a range's rows are in the published file."""
+
+    span: Span
+    offset: int
+    length: int
+    crc: int
+
+
+class Published(NamedTuple):
+    """The predictions file appeared under its final name; the `Placed` records since the last start
+    belong to it.
+    """
+
+    file: str
+    size: int
+    header_bytes: int
+    header_crc: int
+    at: str
+
+
+Record = (
+    Start | Scored | FailedTry | JobColumns | Modules | PlanComplete | Mark | Revoked | Placed | Published
+)
+
+
+class Journal:
+    """The writing end; one process at a time, which holds the job's lock."""
+
+    def __init__(self, path: Path, fence: int, size: int) -> None:
+        """Open the journal for appending after its first ``size`` bytes; what follows was torn and is cut.
+
+        Raises
+        ------
+        JournalError
+            The file cannot be opened or cut.
+        """
+        self._path = path
+        self._fence = fence
+        self._pending = bytearray()
+        self._unmarked = False
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.ftruncate(self._file, size)
+            os.lseek(self._file, size, os.SEEK_SET)
+        except OSError as error:
+            raise JournalError(f"the journal {path} cannot be written: {error}") from error
+
+    def record(self, record: Record) -> None:
+        """Add a record to the group that the next `flush` writes."""
+        self._pending += encode(record)
+
+    @property
+    def needs_mark(self) -> bool:
+        """Say whether anything was written since the last mark."""
+        return self._unmarked or bool(self._pending)
+
+    def flush(self) -> None:
+        """Write what was recorded, as one group; it survives the end of this process from now on.
+
+        Raises
+        ------
+        StorageError
+            The disk is full or gone. The group is not there at all; the journal is as it was.
+        """
+        if not self._pending:
+            return
+        payload = bytes(self._pending)
+        header = _GROUP.pack(_MAGIC, len(payload), zlib.crc32(payload), self._fence)
+        reach("journal.before_write")
+        self._write(header + payload)
+        reach("journal.after_write")
+        self._pending.clear()
+        self._unmarked = True
+
+    def mark(self) -> None:
+        """Say that the parts are synced, and sync the journal itself.
+
+        Raises
+        ------
+        StorageError
+            The disk is full or gone.
+        """
+        self.record(Mark())
+        self.flush()
+        reach("sync.after_mark")
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise StorageError(f"the journal {self._path} cannot be synced: {error}") from error
+        self._unmarked = False
+        reach("sync.after_journal")
+
+    def close(self) -> None:
+        """Close the file; what was recorded and not flushed is not written. Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write(self, group: bytes) -> None:
+        start = os.lseek(self._file, 0, os.SEEK_CUR)
+        view = memoryview(group)
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError as error:
+            os.ftruncate(self._file, start)
+            os.lseek(self._file, start, os.SEEK_SET)
+            raise StorageError(
+                f"the journal {self._path} cannot be written: {error}; "
+                "make room on its disk, then resume the job"
+            ) from error
+
+
+class Entry(NamedTuple):
+    """A record, the fence of the group that holds it, and where it stands."""
+
+    record: Record
+    fence: int
+    position: int
+    """Where the record begins in the file."""
+
+
+def read_journal(path: Path) -> Iterator[Entry]:
+    """Yield the records of a journal in the order in which they were written, up to the first torn group.
+
+    Raises
+    ------
+    JournalError
+        The file cannot be read, or a whole group holds a record that is not one of ours.
+    """
+    try:
+        with open(path, "rb") as file:
+            position = 0
+            while True:
+                group = _read_group(file.read(_GROUP.size), file)
+                if group is None:
+                    return
+                fence, payload = group
+                yield from _records(payload, fence, position + _GROUP.size, path)
+                position += _GROUP.size + len(payload)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be read: {error}") from error
+
+
+def intact_size(path: Path) -> int:
+    """Return how many bytes of the journal are whole groups; what follows was torn by a crash.
+
+    Raises
+    ------
+    JournalError
+        The file cannot be read.
+    """
+    size = 0
+    try:
+        with open(path, "rb") as file:
+            while (group := _read_group(file.read(_GROUP.size), file)) is not None:
+                size += _GROUP.size + len(group[1])
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be read: {error}") from error
+    return size
+
+
+def _read_group(header: bytes, file: BinaryIO) -> tuple[int, bytes] | None:
+    if len(header) < _GROUP.size:
+        return None
+    magic, length, crc, fence = _GROUP.unpack(header)
+    if magic != _MAGIC:
+        return None
+    payload = file.read(length)
+    if len(payload) < length or zlib.crc32(payload) != crc:
+        return None
+    return fence, payload
+
+
+def _records(payload: bytes, fence: int, position: int, path: Path) -> Iterator[Entry]:
+    at = 0
+    while at < len(payload):
+        kind = -1
+        try:
+            kind, length = _RECORD.unpack_from(payload, at)
+            body = payload[at + _RECORD.size : at + _RECORD.size + length]
+            record = decode(kind, body)
+        except (KeyError, ValueError, TypeError, struct.error) as error:
+            raise JournalError(
+                f"the journal {path} holds a record of kind {kind} that this release does not know; "
+                "use the release that wrote it"
+            ) from error
+        yield Entry(record, fence, position + at)
+        at += _RECORD.size + length
+
+
+def read_record(file: BinaryIO, position: int) -> Record:
+    """Return the record that begins at ``position`` of an open journal, as `Entry` told.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError, struct.error
+        There is no record there.
+    """
+    file.seek(position)
+    kind, length = _RECORD.unpack(file.read(_RECORD.size))
+    return decode(kind, file.read(length))
+
+
+def encode(record: Record) -> bytes:
+    """Return a record as bytes; `decode` is its inverse."""
+    if isinstance(record, Scored):
+        return _framed(SCORED, _SCORED.pack(*record.span, *record[1:]))
+    if isinstance(record, Mark):
+        return _framed(MARK, b"")
+    if isinstance(record, Revoked):
+        return _framed(REVOKED, _REVOKED.pack(*record.span, *record[1:]))
+    if isinstance(record, Placed):
+        return _framed(PLACED, _PLACED.pack(*record.span, *record[1:]))
+    kind = _KINDS[type(record)]
+    return _framed(kind, json.dumps(record._asdict(), default=str).encode("ascii"))
+
+
+def decode(kind: int, body: bytes) -> Record:
+    """Return the record of this kind and body.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError, struct.error
+        It is not a record of this release.
+    """
+    if kind == SCORED:
+        fields = _SCORED.unpack(body)
+        return Scored(Span(*fields[:4]), *fields[4:])
+    if kind == MARK:
+        return Mark()
+    if kind == REVOKED:
+        fields = _REVOKED.unpack(body)
+        return Revoked(Span(*fields[:4]), *fields[4:])
+    if kind == PLACED:
+        fields = _PLACED.unpack(body)
+        return Placed(Span(*fields[:4]), *fields[4:])
+    values = json.loads(body)
+    if kind == FAILED:
+        values["span"] = Span(*values["span"])
+    elif kind == COLUMNS:
+        values["names"] = tuple(values["names"])
+    elif kind == MODULES:
+        values["modules"] = tuple((name, digest) for name, digest in values["modules"])
+    record: Record = _TYPES[kind](**values)
+    return record
+
+
+def _framed(kind: int, body: bytes) -> bytes:
+    return _RECORD.pack(kind, len(body)) + body
+
+
+_TYPES: dict[int, Any] = {
+    START: Start,
+    FAILED: FailedTry,
+    COLUMNS: JobColumns,
+    MODULES: Modules,
+    PLAN: PlanComplete,
+    PUBLISHED: Published,
+}
+_KINDS: dict[Any, int] = {record: kind for kind, record in _TYPES.items()}

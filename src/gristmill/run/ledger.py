@@ -1,0 +1,128 @@
+"""The ledger: the state of a job, as the fold of its journal.
+
+The running job feeds it every record that it writes; a resumed job feeds it the records that it reads.
+Either way the state is the same (a property test says so), which is why start and resume are one code.
+Each mini-batch ends in exactly one state: scored, short, failed, or not run.
+"""
+
+from __future__ import annotations
+
+from gristmill.engine.contract import Scored
+from gristmill.run.intervals import Intervals
+from gristmill.run.journal import (
+    FailedTry,
+    JobColumns,
+    Modules,
+    PlanComplete,
+    Published,
+    Record,
+    Revoked,
+    Start,
+)
+
+
+class Ledger:
+    """What is known of a job: ranges by state, counts, tries, columns, publication."""
+
+    def __init__(self) -> None:
+        self.fence = 0
+        """Number of the latest start."""
+        self.scored = Intervals()
+        """Mini-batches that returned, short ones included."""
+        self.failed = Intervals()
+        """Mini-batches that failed for good."""
+        self.attempts: dict[int, int] = {}
+        """Mini-batch → tries used up, for those that are to be tried again."""
+        self.items_succeeded = 0
+        self.items_missing = 0
+        """Items of short ranges that have no result; nobody can know which."""
+        self.items_failed = 0
+        """Items of ranges that failed for good."""
+        self.tries_failed = 0
+        """Failed tries in all, those that were repeated included."""
+        self.run_seconds = 0.0
+        """Time in ``run()``, all workers together."""
+        self.columns: list[tuple[str, ...]] = []
+        """Columns by header id less one."""
+        self.modules: dict[str, str] = {}
+        """The script's own modules: path → SHA-256."""
+        self.plan: PlanComplete | None = None
+        self.published: Published | None = None
+        self.first_failure: FailedTry | None = None
+        """The first failed try of the job: its message is the job's."""
+
+    @property
+    def items_done(self) -> int:
+        """Items that are in an end state."""
+        return self.items_succeeded + self.items_missing + self.items_failed
+
+    @property
+    def items_not_succeeded(self) -> int:
+        """Items that count against the error threshold."""
+        return self.items_missing + self.items_failed
+
+    def is_done(self, mini_batch: int) -> bool:
+        """Say whether a mini-batch is in an end state."""
+        return mini_batch in self.scored or mini_batch in self.failed
+
+    def apply(self, record: Record) -> None:
+        """Take in one record."""
+        if isinstance(record, Scored):
+            self._apply_scored(record)
+        elif isinstance(record, FailedTry):
+            self._apply_failed(record)
+        elif isinstance(record, Start):
+            self._apply_start(record)
+        elif isinstance(record, Revoked):
+            self._apply_revoked(record)
+        elif isinstance(record, JobColumns):
+            self.columns.append(record.names)
+        elif isinstance(record, Modules):
+            self.modules.update(record.modules)
+        elif isinstance(record, PlanComplete):
+            self.plan = record
+        elif isinstance(record, Published):
+            self.published = record
+
+    def _apply_scored(self, scored: Scored) -> None:
+        span = scored.span
+        self.scored.add(span.first, span.first + span.batches)
+        self.items_succeeded += scored.succeeded
+        self.items_missing += scored.total - scored.succeeded
+        self.run_seconds += scored.seconds
+        if self.attempts and scored.attempt > 1:
+            for mini_batch in range(span.first, span.first + span.batches):
+                self.attempts.pop(mini_batch, None)
+
+    def _apply_failed(self, failed: FailedTry) -> None:
+        first = failed.span.first
+        self.tries_failed += 1
+        self.run_seconds += failed.seconds
+        if self.first_failure is None:
+            self.first_failure = failed
+        if failed.final:
+            self.failed.add(first, first + 1)
+            self.items_failed += failed.items
+            self.attempts.pop(first, None)
+        else:
+            self.attempts[first] = failed.attempt
+
+    def _apply_revoked(self, revoked: Revoked) -> None:
+        first, end = revoked.span.first, revoked.span.first + revoked.span.batches
+        if first in self.failed:
+            self.failed.remove(first, end)
+            self.items_failed -= revoked.total
+        elif first in self.attempts:
+            del self.attempts[first]
+        elif first in self.scored:
+            self.scored.remove(first, end)
+            self.items_succeeded -= revoked.succeeded
+            self.items_missing -= revoked.total - revoked.succeeded
+
+    def _apply_start(self, start: Start) -> None:
+        self.fence = start.fence
+        if start.retry_failed:
+            self.failed = Intervals()
+            self.items_failed = 0
+            self.attempts = {}
+            self.first_failure = None

@@ -1,0 +1,65 @@
+"""A job's message: the script's first error in its own words, and what it led to (contract, section 5.6)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from gristmill.plan.manifest import Manifest
+from gristmill.run.job_folder import JobFolder
+from gristmill.run.ledger import Ledger
+from gristmill.spec.values import ErrorThreshold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Messages:
+    """Words about a job, from what its ledger knows."""
+
+    ledger: Ledger
+    manifest: Manifest | None
+    folder: JobFolder
+
+    def first_error(self) -> str:
+        """Return the script's first error: the file, the script's own traceback, and where the full log
+        is.
+        """
+        failure = self.ledger.first_failure
+        if failure is None:
+            return ""
+        span = failure.span
+        names = [f"mini-batch {span.first}"]
+        if self.manifest is not None:
+            raw = self.manifest.paths_of(span.first, span.first_item, span.items)
+            names = [os.fsdecode(name) for name in raw]
+        of_many = f" and {len(names) - 1} other files of mini-batch {span.first}" if len(names) > 1 else ""
+        lines = [f"{names[0]}{of_many}: {failure.message}"]
+        if failure.traceback.strip() and failure.traceback.strip() != failure.message:
+            lines.append(failure.traceback.rstrip())
+        lines.append(f"The full log is in {self.folder.path / failure.log.partition(':')[0]}")
+        return "\n".join(lines)
+
+    def threshold(self, threshold: ErrorThreshold) -> str:
+        """Return why the error threshold stopped the job."""
+        ledger = self.ledger
+        limit = f"{threshold.items}"
+        if threshold.fraction is not None:
+            limit = f"{threshold.fraction:.0%} of the items done"
+        return (
+            f"{ledger.items_not_succeeded:,} of {ledger.items_done:,} items done have failed, more than the "
+            f"error threshold ({limit}) allows. The first error:\n{self.first_error() or self._short()}"
+        )
+
+    def nothing_scored(self) -> str:
+        """Return why a job without a single result is Failed: it is always a mistake in the script."""
+        if self.ledger.first_failure is None:
+            return (
+                "no mini-batch returned any result, although run() never failed: it must return one element "
+                "per file; an empty list counts as nothing scored"
+            )
+        return f"no mini-batch returned any result. The first error:\n{self.first_error()}"
+
+    def _short(self) -> str:
+        return (
+            f"run() returned fewer results than files: {self.ledger.items_missing:,} are missing; "
+            "return one element per file"
+        )

@@ -1,0 +1,102 @@
+"""What is decided about a job: pure functions over values, the same for every engine (design, D1).
+
+Whether a failed try is repeated, whether failures are too many, what a worker that cannot start means. The
+scheduler asks; nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gristmill.spec.values import ErrorThreshold
+
+#: A worker that cannot start, after one had been ready, is started again this often; then its slot is given
+#: up.
+START_TRIES = 3
+#: The pause before each of these, in seconds.
+START_PAUSES_S = (1.0, 5.0, 15.0)
+
+
+class AfterFailure(Enum):
+    """What follows a failed try."""
+
+    RETRY = "retry"
+    GIVE_UP = "give up"
+
+
+def after_failure(attempt: int, max_retries: int) -> AfterFailure:
+    """Decide what follows failed try number ``attempt`` (from 1): ``max_retries`` retries means one try more.
+
+    Source: contract, sections 2 and 5.1.
+    """
+    return AfterFailure.RETRY if attempt <= max_retries else AfterFailure.GIVE_UP
+
+
+def is_exceeded(threshold: ErrorThreshold, failed: int, done: int) -> bool:
+    """Say whether so many items have failed that the job is to be stopped.
+
+    Parameters
+    ----------
+    threshold
+        The limit: a number of items (-1: none), or a share of the items done.
+    failed
+        Items that have failed or have no result.
+    done
+        Items in an end state, failed ones included.
+
+    Notes
+    -----
+    Failures must *exceed* the limit: at 0 the first failure stops the job (contract, section 2).
+    """
+    if threshold.fraction is not None:
+        return done >= threshold.minimum_sample and failed > threshold.fraction * done
+    return threshold.items is not None and threshold.items >= 0 and failed > threshold.items
+
+
+class AfterStartFailure(Enum):
+    """What follows when a worker could not load the script."""
+
+    FAIL_JOB = "fail job"
+    START_AGAIN = "start again"
+    GIVE_UP_SLOT = "give up slot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartDecision:
+    """What to do about a worker that could not start."""
+
+    what: AfterStartFailure
+    pause_s: float = 0.0
+    """Before it is started again."""
+
+
+def after_start_failure(ever_ready: bool, failures: int, slots_left: int) -> StartDecision:
+    """Decide what follows a failed start (contract, section 5.4).
+
+    Parameters
+    ----------
+    ever_ready
+        Whether any worker of this job was ever ready.
+    failures
+        Failed starts of this slot in a row, this one included.
+    slots_left
+        Slots that are not given up, this one included.
+    """
+    if not ever_ready:
+        return StartDecision(what=AfterStartFailure.FAIL_JOB)
+    if failures <= START_TRIES:
+        return StartDecision(what=AfterStartFailure.START_AGAIN, pause_s=START_PAUSES_S[failures - 1])
+    if slots_left > 1:
+        return StartDecision(what=AfterStartFailure.GIVE_UP_SLOT)
+    return StartDecision(what=AfterStartFailure.FAIL_JOB)
+
+
+def largest_task(room: int, remaining: int, workers: int, plan_complete: bool) -> int:
+    """Return how many mini-batches the next task may have, so that the workers finish together.
+
+    Near the end of the plan each worker is handed at most half of its share of what is left.
+    """
+    if not plan_complete:
+        return room
+    return max(1, min(room, remaining // (2 * max(1, workers))))

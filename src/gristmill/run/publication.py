@@ -1,0 +1,187 @@
+"""Publication: the predictions, their columns and the list of failures appear in the output folder.
+
+The order matters for whoever kills us in between: first what explains the predictions, then the predictions
+themselves, then the journal's word that they are there; and only after that may the parts go. Done twice,
+it gives the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gristmill.errors import StorageError
+from gristmill.faults import reach
+from gristmill.plan.manifest import Manifest
+from gristmill.run.commit import Assembly, Committer, free_bytes
+from gristmill.run.failures import write_failures
+from gristmill.run.job_folder import Job, JobFolder, utc_now
+from gristmill.run.journal import Journal, Published
+from gristmill.run.ledger import Ledger
+from gristmill.spec.values import OutputFormat
+from gristmill.storage.publish import publish_bytes
+
+#: The journal takes the places of published ranges in groups of this many.
+_PLACED_PER_GROUP = 10_000
+#: Kept free on the output's disk beyond what the output needs.
+_RESERVE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """Publishes the outputs of one job."""
+
+    folder: JobFolder
+    job: Job
+    ledger: Ledger
+    journal: Journal
+    manifest: Manifest
+    committer: Committer | None
+    """None where nothing is appended, or where all was published before."""
+
+    def publish(self) -> None:
+        """Publish everything under its final name; safe to repeat.
+
+        Raises
+        ------
+        StorageError
+            There is no room, or the output folder cannot be written; nothing that was finished is lost.
+        """
+        self._make_output_folder()
+        self._write_failures()
+        committer = self.committer
+        if committer is None:
+            self._record(None)
+            return
+        self._check_room(committer)
+        committer.advance()
+        assembly = committer.assemble()
+        self._refuse_to_replace()
+        self._write_columns(assembly)
+        committer.publish(self.job.target)
+        reach("publish.before_record")
+        for number, placed in enumerate(committer.placed(), 1):
+            self.journal.record(placed)
+            if number % _PLACED_PER_GROUP == 0:
+                self.journal.flush()
+        self._record(assembly)
+        reach("publish.after_record")
+
+    def publish_partial(self) -> None:
+        """Publish what is finished as ``<stem>.partial<suffix>``; what resume needs stays where it is.
+
+        Raises
+        ------
+        StorageError
+            There is no room, or the output folder cannot be written.
+        """
+        self._make_output_folder()
+        self._write_failures()
+        committer = self.committer
+        if committer is not None and self.ledger.items_succeeded:
+            self._check_room(committer)
+            committer.advance_over_gaps()
+            committer.assemble()
+            committer.publish(self.job.partial_target)
+
+    def _refuse_to_replace(self) -> None:
+        """A file that appeared under the final name while the job ran is somebody's, unless it is this
+        one.
+        """
+        target, committer = self.job.target, self.committer
+        assert committer is not None
+        if target.exists() and not committer.is_same_as(target):
+            raise StorageError(
+                f"the output {target} appeared while the job ran, and is not the job's; nothing that was "
+                "finished "
+                "is lost. Move it away, then resume the job"
+            )
+
+    def _record(self, assembly: Assembly | None) -> None:
+        """Write the journal's word that the output is there, so that it survives a loss of power."""
+        if self.ledger.published is not None:
+            return
+        published = Published(
+            file=self.job.target.name if assembly is not None else "",
+            size=assembly.size if assembly is not None else 0,
+            header_bytes=assembly.header_bytes if assembly is not None else 0,
+            header_crc=assembly.header_crc if assembly is not None else 0,
+            at=utc_now(),
+        )
+        self.journal.record(published)
+        self.ledger.apply(published)
+        self.journal.mark()
+
+    def _make_output_folder(self) -> None:
+        try:
+            self.job.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"the output folder {self.job.output} cannot be made: {error}; nothing that was finished "
+                "is lost. "
+                "Repair it, then resume the job"
+            ) from error
+
+    def _check_room(self, committer: Committer) -> None:
+        needed = committer.bytes_waiting
+        free = free_bytes(self.job.output)
+        if needed and needed + _RESERVE_BYTES > free:
+            raise StorageError(
+                f"the disk of {self.job.output} has {free:,} bytes left and the rest of the output needs "
+                f"{needed:,}; "
+                "nothing that was finished is lost. Make room, then resume the job"
+            )
+
+    def _write_failures(self) -> None:
+        """List every failed item; where nothing failed, remove an earlier start's list."""
+
+        def names(mini_batch: int, first_item: int, items: int) -> list[str]:
+            return [os.fsdecode(name) for name in self.manifest.paths_of(mini_batch, first_item, items)]
+
+        self.journal.flush()
+        target = self.job.failures
+        if not self.ledger.items_not_succeeded:
+            target.unlink(missing_ok=True)
+            return
+        try:
+            write_failures(self.folder.journal, target, names)
+        except OSError as error:
+            raise StorageError(
+                f"{target} cannot be written: {error}; make room, then resume the job"
+            ) from error
+
+    def _write_columns(self, assembly: Assembly) -> None:
+        """Beside a headerless file stands what its columns are called (contract, section 1.5)."""
+        if self.job.deployment.settings.output_format is OutputFormat.CSV:
+            return
+        text = json.dumps(
+            {
+                "file": self.job.target.name,
+                "separator": " ",
+                "columns": assembly.columns,
+                "read": read_hint(self.job.target, assembly.columns),
+            },
+            indent=2,
+        )
+        path = columns_path(self.job.target)
+        try:
+            publish_bytes(path, text.encode("ascii") + b"\n")
+        except OSError as error:
+            raise StorageError(
+                f"{path} cannot be written: {error}; make room, then resume the job"
+            ) from error
+
+
+def columns_path(target: Path) -> Path:
+    """Return where the columns of a headerless predictions file are written down."""
+    return target.with_name(f"{target.stem}.columns.json")
+
+
+def read_hint(target: Path, columns: tuple[str, ...] | None) -> str:
+    """Return the line of Python that reads a headerless predictions file."""
+    if columns is None:
+        return f"open({str(target)!r}, encoding='utf-8', errors='surrogateescape').read().splitlines()"
+    names = json.dumps(list(columns), ensure_ascii=False)
+    return f"pd.read_csv({str(target)!r}, header=None, sep=' ', names={names})"

@@ -1,0 +1,203 @@
+"""Replay: what the journal says, taken in before a job goes on. Of a new job it says nothing, which is why
+start and resume are the same code.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gristmill.engine.contract import Scored, Span
+from gristmill.errors import StorageError
+from gristmill.run.journal import (
+    FailedTry,
+    Mark,
+    Revoked,
+    Start,
+    intact_size,
+    read_journal,
+)
+from gristmill.run.ledger import Ledger
+from gristmill.storage.publish import sync_file
+
+_READ_BYTES = 1 << 20
+
+Key = tuple[int, int, Span]
+"""Which record of a range: part, offset, and the range itself (a range without rows has no bytes of its
+own).
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """A job's past."""
+
+    ledger: Ledger
+    size: int
+    """Bytes of the journal that are whole."""
+    run_ids: tuple[str, ...]
+    """Marks of earlier runs, whose processes may still be about."""
+    untrusted: tuple[Scored, ...]
+    """Ranges recorded after the last mark: the power may have taken their rows."""
+    revoked: frozenset[Key]
+    """Records whose end state is void."""
+
+
+def read_history(path: Path) -> History:
+    """Read the journal of a job.
+
+    Raises
+    ------
+    JournalError
+        It cannot be read, or is of another release.
+    """
+    ledger = Ledger()
+    run_ids: list[str] = []
+    untrusted: list[Scored] = []
+    revoked: set[Key] = set()
+    for entry in read_journal(path):
+        record = entry.record
+        ledger.apply(record)
+        if isinstance(record, Scored):
+            untrusted.append(record)
+        elif isinstance(record, Mark):
+            untrusted.clear()
+        elif isinstance(record, Start):
+            run_ids.append(record.run_id)
+        elif isinstance(record, Revoked):
+            revoked.add(key_of(record))
+    untrusted = [scored for scored in untrusted if key_of(scored) not in revoked]
+    return History(
+        ledger=ledger,
+        size=intact_size(path),
+        run_ids=tuple(run_ids),
+        untrusted=tuple(untrusted),
+        revoked=frozenset(revoked),
+    )
+
+
+def scored_ranges(path: Path, revoked: frozenset[Key]) -> Iterator[Scored]:
+    """Yield the scored ranges of a journal that are not void, in the order in which they were recorded.
+
+    Raises
+    ------
+    JournalError
+        It cannot be read.
+    """
+    for entry in read_journal(path):
+        record = entry.record
+        if isinstance(record, Scored) and key_of(record) not in revoked:
+            yield record
+
+
+def lost_rows(path: Path, history: History, part_path: Callable[[int], Path]) -> list[Revoked]:
+    """Return the ranges whose rows are not what was recorded: to be run again.
+
+    What was recorded after the last mark must have its CRC; of what was recorded before, the part must be
+    there and long enough (somebody may have removed the output folder).
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be read.
+    """
+    sizes: dict[int, int] = {}
+    doubtful = {key_of(scored) for scored in history.untrusted}
+    lost = []
+    for scored in scored_ranges(path, history.revoked):
+        if not scored.length:
+            continue
+        if scored.part not in sizes:
+            sizes[scored.part] = _size_of(part_path(scored.part))
+        is_there = sizes[scored.part] >= scored.offset + scored.length
+        if is_there and key_of(scored) in doubtful:
+            is_there = _crc_of(part_path(scored.part), scored.offset, scored.length) == scored.crc
+        if not is_there:
+            lost.append(revocation(scored))
+    return lost
+
+
+def sync_parts(untrusted: tuple[Scored, ...], part_path: Callable[[int], Path]) -> None:
+    """Make rows durable that no mark vouches for: the next mark will.
+
+    Raises
+    ------
+    StorageError
+        A part cannot be synced.
+    """
+    for part in sorted({scored.part for scored in untrusted if scored.length}):
+        path = part_path(part)
+        try:
+            if path.exists():
+                sync_file(path)
+        except OSError as error:
+            raise StorageError(
+                f"{path} cannot be made durable: {error}; repair the disk, then resume"
+            ) from error
+
+
+def cut_off(path: Path, revoked: frozenset[Key], unchanged: int) -> list[Revoked]:
+    """Return the ranges at or beyond mini-batch ``unchanged``: their files are others now.
+
+    To be used when the listing was cut off and made again.
+
+    Raises
+    ------
+    JournalError
+        It cannot be read.
+    """
+    void: dict[Span, Revoked] = {}
+    ledger = Ledger()
+    for entry in read_journal(path):
+        record = entry.record
+        ledger.apply(record)
+        if isinstance(record, Scored) and record.span.first + record.span.batches > unchanged:
+            if key_of(record) not in revoked:
+                void[record.span] = revocation(record)
+        elif isinstance(record, FailedTry) and record.span.first >= unchanged:
+            void[record.span] = Revoked(record.span, record.items, 0, 0, 0)
+        elif isinstance(record, Revoked):
+            void.pop(record.span, None)
+    failed = ledger.failed
+    return [
+        revoked
+        for span, revoked in void.items()
+        if revoked.part or span.first in failed or span.first in ledger.attempts
+    ]
+
+
+def key_of(record: Scored | Revoked) -> Key:
+    """Return what tells a record of a range from any other of the same range."""
+    return record.part, record.offset, record.span
+
+
+def revocation(scored: Scored) -> Revoked:
+    """Return the record that makes a scored range void."""
+    return Revoked(scored.span, scored.total, scored.succeeded, scored.part, scored.offset)
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a file in bytes, -1 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _crc_of(path: Path, offset: int, length: int) -> int | None:
+    """Return the CRC-32 of some bytes of a file, None where they are not there."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            crc = 0
+            while length:
+                data = file.read(min(length, _READ_BYTES))
+                if not data:
+                    return None
+                crc = zlib.crc32(data, crc)
+                length -= len(data)
+            return crc
+    except OSError:
+        return None

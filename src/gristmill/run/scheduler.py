@@ -1,0 +1,400 @@
+"""The scheduler: the one loop of a job, and the only place where retry, thresholds and cancellation are
+decided.
+
+Plan a little, hand out work, take in outcomes, record them, put the output together; again. It knows the
+engine by its contract only, and what to decide from `policy`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from gristmill.engine.contract import (
+    Columns,
+    Engine,
+    Event,
+    Failed,
+    NotStarted,
+    Ready,
+    Reason,
+    Scored,
+    StartFailed,
+    WorkerEnded,
+)
+from gristmill.errors import InputError, PlanError
+from gristmill.faults import reach
+from gristmill.plan.manifest import Manifest
+from gristmill.run import policy
+from gristmill.run.backlog import Backlog
+from gristmill.run.commit import Committer, Rows
+from gristmill.run.delivery import Delivery
+from gristmill.run.job_folder import utc_now
+from gristmill.run.journal import FailedTry, JobColumns, Journal, Modules, PlanComplete, Record
+from gristmill.run.ledger import Ledger
+from gristmill.spec.values import ErrorThreshold
+
+#: Rows and journal are made safe against a loss of power this often.
+SYNC_EVERY_S = 0.5
+#: How long one pass may spend on listing and planning while work is going on.
+PLANNING_SLICE_S = 0.004
+#: With nothing to do, a pass takes this long at most.
+_PASS_S = 0.1
+_PROGRESS_EVERY_S = 0.1
+
+
+class Plan(Protocol):
+    """What the scheduler needs of a plan that may still be growing."""
+
+    @property
+    def mini_batches(self) -> int:
+        """Mini-batches so far."""
+
+    @property
+    def items(self) -> int:
+        """Items in them."""
+
+    complete: bool
+    """Whether the listing is over."""
+
+    def step(self, budget_s: float) -> None:
+        """Plan for about so long."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The mini-batches so far."""
+
+
+class End(Enum):
+    """Why the loop ended."""
+
+    ALL_DONE = "all done"
+    THRESHOLD = "threshold"
+    CANNOT_START = "cannot start"
+    CANCELLED = "cancelled"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How the loop ended, and with what message."""
+
+    end: End
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a job is; for the eyes of people."""
+
+    items: int
+    """Items in the plan so far."""
+    plan_complete: bool
+    done: int
+    """Items in an end state."""
+    failed: int
+    """Items of these that failed or have no result."""
+    workers: int
+    ready: int
+    notices: tuple[str, ...] = ()
+    """New sentences for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The settings that decide."""
+
+    max_retries: int
+    error_threshold: ErrorThreshold
+
+
+class Scheduler:
+    """Runs one start of a job to its end."""
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        engine: Engine,
+        journal: Journal,
+        ledger: Ledger,
+        rules: Rules,
+        delivery: Delivery,
+        committer: Committer | None,
+        keep_lock: Callable[[], None] = lambda: None,
+        cancel_reason: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Put the collaborators together.
+
+        Parameters
+        ----------
+        committer
+            None where nothing is appended (``summary_only``).
+        keep_lock
+            Called in every pass.
+        cancel_reason
+            Says, in words, who wants the job cancelled; None while nobody does.
+        """
+        self._plan = plan
+        self._engine = engine
+        self._journal = journal
+        self._ledger = ledger
+        self._rules = rules
+        self._delivery = delivery
+        self._committer = committer
+        self._keep_lock = keep_lock
+        self._cancel_reason = cancel_reason
+        self._backlog = Backlog(ledger)
+        self._ever_ready = False
+        self._start_failures: dict[int, int] = {}
+        self._part_columns: dict[tuple[int, int], int] = {}
+        self._column_ids = {names: number for number, names in enumerate(ledger.columns, 1)}
+        self._undelivered: list[Scored] = []
+        self._noticed: set[str] = set()
+        self._notices: list[str] = []
+        self._ending: Ending | None = None
+        self._synced_at = time.monotonic()
+
+    @property
+    def ending(self) -> Ending:
+        """How the loop ended; only once `run` is through."""
+        assert self._ending is not None, "the loop has not ended"
+        return self._ending
+
+    def run(self) -> Iterator[Progress]:
+        """Run until everything is in an end state, or the job is to stop; yield how far it is, now and then.
+
+        Raises
+        ------
+        JobError
+            The journal or the output cannot be written any more; nothing that was recorded is lost.
+        """
+        try:
+            yield from self._loop()
+            yield from self._wind_up()
+        except BaseException:
+            self._engine.halt()
+            self._engine.close()
+            raise
+
+    def _loop(self) -> Iterator[Progress]:
+        self._engine.start()
+        last_progress = 0.0
+        while self._ending is None:
+            self._pass()
+            now = time.monotonic()
+            if now - last_progress >= _PROGRESS_EVERY_S or self._notices:
+                last_progress = now
+                yield self._progress()
+
+    def _wind_up(self) -> Iterator[Progress]:
+        """Stop what is in flight where the job is to stop; let the workers end; make everything durable."""
+        if self.ending.end is not End.ALL_DONE:
+            for event in self._engine.halt():
+                self._take_in(event, is_halting=True)
+            self._journal.flush()
+        for event in self._engine.close():
+            self._take_in(event, is_halting=True)
+        self._sync()
+        yield self._progress()
+
+    def _pass(self) -> None:
+        """Go once round: plan, hand out, take in, record, put together."""
+        self._keep_lock()
+        planning = self._plan_a_little()
+        self._hand_out()
+        for event in self._engine.events(0.0 if planning else _PASS_S):
+            self._take_in(event)
+        self._journal.flush()
+        if time.monotonic() - self._synced_at > SYNC_EVERY_S:
+            self._sync()
+        if self._committer is not None and not self._committer.is_complete:
+            self._committer.advance_if_room()
+        self._decide_ending()
+
+    def _plan_a_little(self) -> bool:
+        """Let the listing go on; return whether there is more of it."""
+        plan = self._plan
+        was_complete = plan.complete
+        if not was_complete:
+            try:
+                plan.step(PLANNING_SLICE_S)
+            except (InputError, PlanError) as error:
+                self._end(End.BROKEN, f"{error}. What was finished is kept; resume the job when it is mended")
+        if plan.complete and self._ledger.plan is None:
+            self._record(PlanComplete(plan.mini_batches, plan.items))
+            reach("plan.complete")
+        return not plan.complete
+
+    def _hand_out(self) -> None:
+        known = self._plan.mini_batches
+        workers = self._engine.load().workers
+        while room := self._engine.room():
+            most = policy.largest_task(room, self._backlog.remaining(known), workers, self._plan.complete)
+            task = self._backlog.take(most, known)
+            if task is None:
+                return
+            self._engine.submit(task)
+
+    # What has happened
+
+    def _take_in(self, event: Event, is_halting: bool = False) -> None:
+        if isinstance(event, Scored):
+            self._take_scored(event)
+        elif isinstance(event, Failed):
+            self._take_failed(event)
+        elif isinstance(event, NotStarted):
+            self._backlog.put_back(event.span, event.attempt)
+        elif isinstance(event, Columns):
+            self._take_columns(event)
+        elif isinstance(event, Ready):
+            self._take_ready(event)
+        elif isinstance(event, StartFailed):
+            if not is_halting:
+                self._take_start_failure(event)
+        elif isinstance(event, WorkerEnded):
+            self._notices.append(f"{event.message}; it is replaced")
+        elif event.key not in self._noticed:
+            self._noticed.add(event.key)
+            self._notices.append(event.text)
+
+    def _take_scored(self, scored: Scored) -> None:
+        self._start_failures.pop(scored.worker, None)
+        if scored.header:
+            scored = scored._replace(header=self._part_columns[scored.part, scored.header])
+        self._record(scored)
+        if scored.files:
+            self._undelivered.append(scored)
+        if self._committer is not None:
+            self._committer.add(
+                Rows(scored.span, scored.part, scored.offset, scored.length, scored.crc, scored.header)
+            )
+
+    def _take_failed(self, failed: Failed) -> None:
+        span = failed.span
+        self._start_failures.pop(failed.worker, None)
+        if failed.reason is Reason.INFRASTRUCTURE:
+            self._backlog.put_back(span, failed.attempt)
+            self._end(End.BROKEN, f"{failed.message}; make room or repair the disk, then resume the job")
+            return
+        next_step = policy.after_failure(failed.attempt, self._rules.max_retries)
+        is_final = next_step is policy.AfterFailure.GIVE_UP
+        items = span.items or self._plan.manifest.item_count(span.first)
+        self._record(
+            FailedTry(
+                span,
+                failed.attempt,
+                failed.reason.value,
+                failed.message,
+                failed.traceback,
+                failed.seconds,
+                failed.worker,
+                failed.log,
+                is_final,
+                items,
+                utc_now(),
+            )
+        )
+        if not is_final:
+            self._backlog.retry(span, failed.attempt + 1)
+        elif self._committer is not None:
+            self._committer.add(Rows(span, 0, 0, 0, 0, 0))
+
+    def _take_columns(self, columns: Columns) -> None:
+        number = self._column_ids.get(columns.names)
+        if number is None:
+            number = self._column_ids[columns.names] = len(self._column_ids) + 1
+            self._record(JobColumns(number, columns.names))
+        self._part_columns[columns.part, columns.header] = number
+
+    def _take_ready(self, ready: Ready) -> None:
+        self._ever_ready = True
+        known = self._ledger.modules
+        for path, digest in ready.modules:
+            if known.get(path, digest) != digest:
+                self._end(
+                    End.BROKEN,
+                    f"{path} in the job's copy of the code has changed since the first worker loaded it; "
+                    "results "
+                    "would not fit together. Start a new job",
+                )
+                return
+        new = tuple((path, digest) for path, digest in ready.modules if path not in known)
+        if new:
+            self._record(Modules(new))
+
+    def _take_start_failure(self, failure: StartFailed) -> None:
+        failures = self._start_failures[failure.worker] = self._start_failures.get(failure.worker, 0) + 1
+        slots_left = self._engine.load().workers
+        decision = policy.after_start_failure(self._ever_ready, failures, slots_left)
+        if decision.what is policy.AfterStartFailure.START_AGAIN:
+            self._engine.restart(failure.worker, decision.pause_s)
+            self._notices.append(
+                f"worker {failure.worker} could not start ({failure.message}); "
+                f"it is started again in {decision.pause_s:g} s, try {failures} of {policy.START_TRIES}"
+            )
+        elif decision.what is policy.AfterStartFailure.GIVE_UP_SLOT:
+            self._engine.give_up(failure.worker)
+            self._notices.append(f"worker {failure.worker} is given up: {failure.message}")
+        else:
+            text = f"{failure.message}\n{failure.traceback}".rstrip()
+            where = f"\nThe full log is in {failure.log}" if failure.log else ""
+            self._end(End.CANNOT_START, text + where)
+
+    # What follows
+
+    def _decide_ending(self) -> None:
+        if self._ending is not None:
+            return
+        ledger = self._ledger
+        if policy.is_exceeded(self._rules.error_threshold, ledger.items_not_succeeded, ledger.items_done):
+            self._end(End.THRESHOLD)
+            return
+        reason = self._cancel_reason()
+        if reason is not None:
+            self._end(End.CANCELLED, reason)
+        elif self._plan.complete and self._is_everything_done():
+            self._end(End.ALL_DONE)
+
+    def _is_everything_done(self) -> bool:
+        done = self._ledger.scored.count + self._ledger.failed.count
+        return done >= self._plan.mini_batches
+
+    def _end(self, end: End, message: str = "") -> None:
+        if self._ending is None:
+            self._ending = Ending(end=end, message=message)
+
+    def _record(self, record: Record) -> None:
+        self._journal.record(record)
+        self._ledger.apply(record)
+
+    def _sync(self) -> None:
+        """Make rows, then journal, survive a loss of power; then move what scripts wrote themselves."""
+        self._synced_at = time.monotonic()
+        if not self._journal.needs_mark:
+            return
+        self._journal.flush()
+        reach("sync.before_parts")
+        self._engine.sync()
+        reach("sync.after_parts")
+        self._journal.mark()
+        for scored in self._undelivered:
+            self._delivery.deliver(scored)
+        self._undelivered.clear()
+
+    def _progress(self) -> Progress:
+        load = self._engine.load()
+        notices = tuple(self._notices)
+        self._notices.clear()
+        return Progress(
+            items=self._plan.items,
+            plan_complete=self._plan.complete,
+            done=self._ledger.items_done,
+            failed=self._ledger.items_not_succeeded,
+            workers=load.workers,
+            ready=load.ready,
+            notices=notices,
+        )

@@ -1,0 +1,240 @@
+"""Verify: prove from plan, journal and output that nothing is lost and nothing is there twice (design,
+promise 2).
+
+Nothing is believed that can be derived: the manifest's checksums, that the ranges of the journal cover the
+plan exactly once, that the published ranges follow each other without a gap, and the CRC of every one of
+them.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gristmill.errors import JournalError, PlanError
+from gristmill.plan.manifest import Manifest
+from gristmill.run.intervals import Intervals
+from gristmill.run.job_folder import Job, JobFolder, Status
+from gristmill.run.journal import Placed, Published, Start, intact_size, read_journal
+from gristmill.run.replay import History, read_history, scored_ranges
+
+_READ_BYTES = 1 << 20
+_MOST_PROBLEMS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What `verify` found."""
+
+    job: str
+    status: str
+    items: int
+    succeeded: int
+    failed: int
+    missing: int
+    """Items of short ranges without a result."""
+    not_run: int
+    output_bytes: int
+    problems: tuple[str, ...] = field(default=())
+    """One sentence each; empty when everything is in order."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is in order."""
+        return not self.problems
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        counts = (
+            f"{self.items:,} items: {self.succeeded:,} succeeded, {self.failed:,} failed, "
+            f"{self.missing:,} without a result, {self.not_run:,} not run"
+        )
+        if self.ok:
+            return f"job {self.job} is in order ({self.status}). {counts}"
+        return f"job {self.job} is NOT in order: {len(self.problems)} problems. {counts}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as values for JSON."""
+        return {**asdict(self), "problems": list(self.problems), "ok": self.ok}
+
+
+def verify_job(folder: JobFolder) -> Verification:
+    """Check a job that nobody is working on.
+
+    Raises
+    ------
+    UnknownJobError, JobStateError
+        There is no such job, or its ``job.json`` cannot be read.
+    """
+    job = folder.read()
+    problems: list[str] = []
+    manifest = _checked_manifest(folder, job, problems)
+    history = _checked_history(folder, job, problems)
+    if history is None:
+        return _verdict(job, 0, None, problems)
+    size = intact_size(folder.journal)
+    if job.status is Status.COMPLETED and folder.journal.exists() and size != folder.journal.stat().st_size:
+        problems.append(
+            f"the journal {folder.journal} is damaged after byte {size}: its last groups do not have "
+            "their checksum"
+        )
+    items = manifest.items if manifest is not None else job.counts.total
+    if manifest is not None:
+        problems += _coverage_problems(folder, job, history, manifest)
+        manifest.close()
+    if job.status is Status.COMPLETED:
+        problems += _output_problems(folder, job, history)
+    return _verdict(job, items, history, problems)
+
+
+def _checked_manifest(folder: JobFolder, job: Job, problems: list[str]) -> Manifest | None:
+    try:
+        manifest = Manifest.open(folder.plan)
+        manifest.verify()
+    except PlanError as error:
+        if job.status is Status.COMPLETED or (folder.plan / "plan.json").exists():
+            problems.append(str(error))
+        return None
+    return manifest
+
+
+def _checked_history(folder: JobFolder, job: Job, problems: list[str]) -> History | None:
+    try:
+        history = read_history(folder.journal)
+    except JournalError as error:
+        problems.append(str(error))
+        return None
+    if job.status is Status.COMPLETED and history.ledger.published is None:
+        problems.append(
+            f"the journal {folder.journal} does not say that the output was published, though the job is "
+            "Completed: "
+            "it is damaged or cut"
+        )
+    return history
+
+
+def _coverage_problems(folder: JobFolder, job: Job, history: History, manifest: Manifest) -> list[str]:
+    """Every mini-batch is in exactly one end state, and the counts are those of the plan."""
+    problems = []
+    seen = Intervals()
+    for scored in scored_ranges(folder.journal, history.revoked):
+        first, batches = scored.span.first, scored.span.batches
+        if seen.add(first, first + batches) != batches:
+            problems.append(f"mini-batches {first} to {first + batches - 1} are recorded as scored twice")
+        if first + batches > manifest.mini_batches:
+            problems.append(f"mini-batch {first + batches - 1} is recorded, and the plan has no such")
+        elif scored.total != manifest.item_count(first, batches):
+            problems.append(
+                f"mini-batch {first} is recorded with {scored.total} items, and the plan says otherwise"
+            )
+    for first, end in history.ledger.failed:
+        if seen.add(first, end) != end - first:
+            problems.append(f"mini-batch {first} is recorded as scored and as failed")
+    if job.status is Status.COMPLETED and seen.count != manifest.mini_batches:
+        start, end = seen.gap(0, manifest.mini_batches)
+        problems.append(
+            f"{manifest.mini_batches - seen.count} mini-batches are in no end state, the first is {start}"
+        )
+    return problems[:_MOST_PROBLEMS]
+
+
+def _output_problems(folder: JobFolder, job: Job, history: History) -> list[str]:
+    """The published file is exactly the rows of the scored ranges, in plan order."""
+    published = history.ledger.published
+    if published is None or not published.file:
+        return []
+    target = job.output / published.file
+    try:
+        with open(target, "rb") as file:
+            problems = _placed_problems(folder, target, file, published)
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        return [f"the output {target} cannot be read: {error}"]
+    if size != published.size:
+        problems.append(f"the output {target} has {size} bytes, and {published.size} were published")
+    wanted = {span_rows[0] for span_rows in _spans_with_rows(folder, history)}
+    placed = {record.span.first for record in _placed_ranges(folder)}
+    for first in sorted(wanted - placed)[:_MOST_PROBLEMS]:
+        problems.append(f"the rows of mini-batch {first} are recorded as scored, and not as published")
+    for first in sorted(placed - wanted)[:_MOST_PROBLEMS]:
+        problems.append(f"the rows of mini-batch {first} are published, and it was not scored")
+    return problems[:_MOST_PROBLEMS]
+
+
+def _placed_problems(folder: JobFolder, target: Path, file: Any, published: Published) -> list[str]:
+    problems = []
+    if zlib.crc32(file.read(published.header_bytes)) != published.header_crc:
+        problems.append(f"the first line of {target} is not the one that was published")
+    position, following = published.header_bytes, 0
+    for placed in _placed_ranges(folder):
+        where = f"mini-batches {placed.span.first} to {placed.span.first + placed.span.batches - 1}"
+        if placed.span.first < following:
+            problems.append(f"the rows of {where} are published twice, or not in plan order")
+        following = max(following, placed.span.first + placed.span.batches)
+        if placed.offset != position:
+            problems.append(f"the rows of {where} are recorded at byte {placed.offset}, not at {position}")
+        if _crc(file, placed) != placed.crc:
+            problems.append(
+                f"the rows of {where} in {target} (bytes {placed.offset} to "
+                f"{placed.offset + placed.length}) are not "
+                "those that were published"
+            )
+        position = placed.offset + placed.length
+        if len(problems) > _MOST_PROBLEMS:
+            break
+    if position != published.size:
+        problems.append(f"the published ranges end at byte {position}, and {published.size} were published")
+    return problems
+
+
+def _placed_ranges(folder: JobFolder) -> list[Placed]:
+    """Return the places that the last publication recorded."""
+    placed: list[Placed] = []
+    for entry in read_journal(folder.journal):
+        if isinstance(entry.record, Start):
+            placed = []
+        elif isinstance(entry.record, Placed):
+            placed.append(entry.record)
+        elif isinstance(entry.record, Published):
+            return placed
+    return placed
+
+
+def _spans_with_rows(folder: JobFolder, history: History) -> list[tuple[int, int]]:
+    return [
+        (scored.span.first, scored.length)
+        for scored in scored_ranges(folder.journal, history.revoked)
+        if scored.length
+    ]
+
+
+def _crc(file: Any, placed: Placed) -> int:
+    crc, left = 0, placed.length
+    file.seek(placed.offset)
+    while left:
+        data = file.read(min(left, _READ_BYTES))
+        if not data:
+            return -1
+        crc = zlib.crc32(data, crc)
+        left -= len(data)
+    return crc
+
+
+def _verdict(job: Job, items: int, history: History | None, problems: list[str]) -> Verification:
+    ledger = history.ledger if history is not None else None
+    done = ledger.items_done if ledger is not None else 0
+    return Verification(
+        job=job.name,
+        status=job.status.value,
+        items=items,
+        succeeded=ledger.items_succeeded if ledger is not None else 0,
+        failed=ledger.items_failed if ledger is not None else 0,
+        missing=ledger.items_missing if ledger is not None else 0,
+        not_run=max(0, items - done),
+        output_bytes=ledger.published.size if ledger is not None and ledger.published is not None else 0,
+        problems=tuple(problems),
+    )

@@ -1,0 +1,329 @@
+"""An engine without processes: a table says what each try of each mini-batch does.
+
+It keeps the rules of `gristmill.engine.local`: every mini-batch of every task is answered by exactly one
+outcome, rows are in a part before the outcome that names them, a dead worker's queue is not started, a
+part belongs to one incarnation. The clock is its own, so nothing ever waits.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gristmill.engine.contract import (
+    Columns,
+    Event,
+    Failed,
+    Load,
+    Notice,
+    NotStarted,
+    Ready,
+    Reason,
+    Scored,
+    Span,
+    StartFailed,
+    Task,
+    WorkerEnded,
+)
+
+#: What a try may do; a mini-batch whose script is used up does "ok".
+ACTS = ("ok", "raise", "exit", "hang", "bad_return", "short", "empty", "file", "no_disk")
+#: What a start of a worker may do; "die": it is ready, and gone before its first mini-batch.
+STARTS = ("ok", "fail", "die")
+TIMEOUT_S = 30.0
+PARTS_PER_START = 1 << 20
+_REASONS = {
+    "raise": (Reason.EXCEPTION, "ValueError: no"),
+    "bad_return": (Reason.BAD_RETURN, "run() must return a list or a pandas DataFrame"),
+    "exit": (Reason.WORKER_DIED, "the worker ended with exit status 1"),
+    "hang": (Reason.TIMEOUT, "run() did not return within 30 s (timeout) and its worker was killed"),
+    "no_disk": (Reason.INFRASTRUCTURE, "OSError: no space left on device"),
+}
+
+
+def numbered_rows(mini_batch: int, items: int) -> list[bytes]:
+    """Return a line for each item: its mini-batch and its number in it."""
+    return [b"%d %d\n" % (mini_batch, item) for item in range(items)]
+
+
+@dataclass(kw_only=True)
+class _Worker:
+    number: int
+    part: int = 0
+    size: int = 0
+    """Bytes in its part."""
+    queue: deque[Task] = field(default_factory=deque)
+    start_at: float | None = 0.0
+    is_ready: bool = False
+    is_given_up: bool = False
+    headers: dict[tuple[str, ...], int] = field(default_factory=dict)
+    pending: Scored | None = None
+    """Mini-batches that are done and not yet told."""
+
+    @property
+    def outstanding(self) -> int:
+        return sum(task.span.batches for task in self.queue) + (
+            self.pending.span.batches if self.pending is not None else 0
+        )
+
+
+@dataclass(kw_only=True)
+class ScriptedEngine:
+    """Does what its table says; see `gristmill.engine.contract.Engine` for what each method promises."""
+
+    staging: Path
+    """Parts go to ``parts/`` in it, files that scripts write to ``aside/``."""
+    item_count: Callable[[int], int]
+    """Items of a mini-batch."""
+    script: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """Mini-batch → what its first, second, … call does."""
+    starts: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """Worker → what its first, second, … start does."""
+    workers: int = 1
+    fence: int = 1
+    seed: int | None = None
+    """Chooses interleavings, merged outcomes and recalls; None: workers take turns, one by one."""
+    rows: Callable[[int, int], list[bytes]] = numbered_rows
+    columns: Callable[[int], tuple[str, ...] | None] = lambda mini_batch: None
+    modules: Callable[[int], tuple[tuple[str, str], ...]] = lambda start: ()
+    """What the first, second, … worker that gets ready has loaded."""
+    calls: Counter[int] = field(default_factory=Counter)
+    """How often ``run`` was called for each mini-batch, over all engines that share this counter."""
+    depth: int = 3
+    """The most mini-batches handed to a worker at once."""
+
+    def __post_init__(self) -> None:
+        self.clock = 0.0
+        self.answers: Counter[int] = Counter()
+        self.handed_out: Counter[int] = Counter()
+        self.tasks: list[Task] = []
+        self.restarts: list[tuple[int, float]] = []
+        self.started: Counter[int] = Counter()
+        self.given_up: list[int] = []
+        self.synced_parts: set[int] = set()
+        self.is_closed = False
+        self.is_halted = False
+        self._random = random.Random(self.seed) if self.seed is not None else None
+        self._crew = [_Worker(number=number) for number in range(self.workers)]
+        self._next_part = self.fence * PARTS_PER_START
+        self._ready_count = 0
+        (self.staging / "parts").mkdir(parents=True, exist_ok=True)
+
+    # The contract
+
+    def start(self) -> None:
+        """Every worker starts at time 0."""
+
+    def room(self) -> int:
+        needy = self._neediest()
+        return 0 if needy is None else max(0, self.depth - needy.outstanding)
+
+    def submit(self, task: Task) -> None:
+        needy = self._neediest()
+        assert needy is not None, "submit() without room()"
+        assert task.span.batches <= self.depth - needy.outstanding, "a task larger than room()"
+        assert not self.is_halted
+        needy.queue.append(task)
+        self.tasks.append(task)
+        self.handed_out.update(_numbers(task.span))
+
+    def events(self, timeout_s: float) -> Sequence[Event]:
+        events: list[Event] = []
+        able = [worker for worker in self._crew if self._can_move(worker)]
+        if not able:
+            starts = [w.start_at for w in self._crew if w.start_at is not None and not w.is_ready]
+            self.clock = max(self.clock, min(starts)) if starts else self.clock + timeout_s
+            return events
+        if self._random is None:
+            for worker in able:
+                self._move(worker, events)
+        else:
+            for _ in range(self._random.randint(1, 4)):
+                worker = self._random.choice(able)
+                if self._can_move(worker):
+                    self._move(worker, events)
+        self._count(events)
+        return events
+
+    def restart(self, worker: int, after_s: float) -> None:
+        self.restarts.append((worker, after_s))
+        self._crew[worker].start_at = self.clock + after_s
+
+    def give_up(self, worker: int) -> None:
+        self.given_up.append(worker)
+        self._crew[worker].is_given_up = True
+
+    def sync(self) -> None:
+        self.synced_parts.update(int(path.stem) for path in (self.staging / "parts").iterdir())
+
+    def load(self) -> Load:
+        return Load(
+            workers=sum(not worker.is_given_up for worker in self._crew),
+            ready=sum(worker.is_ready for worker in self._crew),
+            running=sum(worker.outstanding for worker in self._crew),
+        )
+
+    def halt(self) -> Sequence[Event]:
+        self.is_halted = True
+        events: list[Event] = []
+        for worker in self._crew:
+            self._tell_pending(worker, events)
+            self._drop_queue(worker, events)
+        self._count(events)
+        return events
+
+    def close(self) -> Sequence[Event]:
+        events: list[Event] = []
+        if not self.is_closed:
+            self.is_closed = True
+            events.append(Notice("shutdown", "shutdown() was called"))
+        return events
+
+    # What the table says
+
+    def _neediest(self) -> _Worker | None:
+        ready = [worker for worker in self._crew if worker.is_ready]
+        return min(ready, key=lambda worker: worker.outstanding, default=None)
+
+    def _can_move(self, worker: _Worker) -> bool:
+        if worker.is_ready:
+            return bool(worker.queue or worker.pending)
+        return not worker.is_given_up and worker.start_at is not None and worker.start_at <= self.clock
+
+    def _move(self, worker: _Worker, events: list[Event]) -> None:
+        if not worker.is_ready:
+            self._start(worker, events)
+        elif not worker.queue or self._chance(0.3):
+            self._tell_pending(worker, events)
+        elif self._chance(0.1):
+            self._drop_queue(worker, events)  # a recall
+        else:
+            self._run_next(worker, events)
+
+    def _start(self, worker: _Worker, events: list[Event]) -> None:
+        script = self.starts.get(worker.number, ())
+        number = self.started[worker.number]
+        self.started[worker.number] += 1
+        act = script[number] if number < len(script) else "ok"
+        worker.start_at, worker.part, worker.size, worker.headers = None, self._next_part, 0, {}
+        self._next_part += 1
+        if act != "fail":
+            worker.is_ready = True
+            self._ready_count += 1
+            events.append(Ready(worker.number, 0.1, self.modules(self._ready_count), "3.11"))
+        if act != "ok":
+            worker.is_ready = False
+            log = f"logs/{worker.number}"
+            events.append(StartFailed(worker.number, "init() raised", "Traceback: in init()", log))
+
+    def _run_next(self, worker: _Worker, events: list[Event]) -> None:
+        span, attempt = worker.queue.popleft()
+        if span.batches > 1:
+            rest = span._replace(first=span.first + 1, batches=span.batches - 1)
+            worker.queue.appendleft(Task(rest, attempt))
+            span = span._replace(batches=1)
+        script = self.script.get(span.first, ())
+        number = self.calls[span.first]
+        self.calls[span.first] += 1
+        act = script[number] if number < len(script) else "ok"
+        self.clock += TIMEOUT_S if act == "hang" else 0.001
+        if act in _REASONS:
+            self._fail(worker, span, attempt, act, events)
+        else:
+            self._score(worker, span, attempt, act, events)
+
+    def _score(self, worker: _Worker, span: Span, attempt: int, act: str, events: list[Event]) -> None:
+        items = self.item_count(span.first)
+        total = span.items or items - span.first_item
+        kept = 0 if act == "empty" else total - (act == "short")
+        lines = self.rows(span.first, items)[span.first_item : span.first_item + kept]
+        data = b"".join(lines)
+        header = self._header(worker, span.first, events) if lines else 0
+        files = self._set_aside(worker, span, attempt) if act == "file" else 0
+        offset = worker.size
+        if data:
+            with open(self.staging / "parts" / f"{worker.part}.part", "ab") as part:
+                part.write(data)
+            worker.size += len(data)
+        crc = zlib.crc32(data)
+        succeeded = min(total, len(lines))
+        scored = Scored(span, attempt, total, succeeded, worker.part, offset, len(data), crc, header, files,
+                        0.001, worker.number)  # fmt: skip
+        merged = _merged(worker.pending, scored, data) if self._random is not None else None
+        if merged is None:
+            self._tell_pending(worker, events)
+        worker.pending = merged or scored
+        if self._random is None or files or succeeded < total:
+            self._tell_pending(worker, events)
+
+    def _fail(self, worker: _Worker, span: Span, attempt: int, act: str, events: list[Event]) -> None:
+        self._tell_pending(worker, events)
+        reason, message = _REASONS[act]
+        traceback = "Traceback: in run()" if act == "raise" else ""
+        log = f"logs/{worker.number}:0"
+        events.append(Failed(span, attempt, reason, message, traceback, 0.001, worker.number, log))
+        if act in ("exit", "hang"):
+            events.append(WorkerEnded(worker.number, f"worker {worker.number} is gone"))
+            self._drop_queue(worker, events)
+            worker.is_ready, worker.start_at = False, self.clock
+
+    def _header(self, worker: _Worker, mini_batch: int, events: list[Event]) -> int:
+        names = self.columns(mini_batch)
+        if names is None:
+            return 0
+        if names not in worker.headers:
+            worker.headers[names] = len(worker.headers) + 1
+            events.append(Columns(worker.part, worker.headers[names], names))
+        return worker.headers[names]
+
+    def _set_aside(self, worker: _Worker, span: Span, attempt: int) -> int:
+        name = f"{span.first}-{span.first_item}-{attempt}"
+        folder = self.staging / "aside" / str(worker.part) / name
+        folder.mkdir(parents=True)
+        (folder / f"{span.first}.txt").write_text(f"{span.first}\n")
+        return 1
+
+    def _tell_pending(self, worker: _Worker, events: list[Event]) -> None:
+        if worker.pending is not None:
+            events.append(worker.pending)
+            worker.pending = None
+
+    def _drop_queue(self, worker: _Worker, events: list[Event]) -> None:
+        events.extend(NotStarted(task.span, task.attempt) for task in worker.queue)
+        worker.queue.clear()
+
+    def _chance(self, share: float) -> bool:
+        return self._random is not None and self._random.random() < share
+
+    def _count(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Scored | Failed | NotStarted):
+                self.answers.update(_numbers(event.span))
+
+
+def _numbers(span: Span) -> Iterator[int]:
+    return iter(range(span.first, span.first + span.batches))
+
+
+def _merged(before: Scored | None, scored: Scored, data: bytes) -> Scored | None:
+    """Return one outcome for both, where a worker would tell them as one."""
+    if (
+        before is None
+        or before.span.first + before.span.batches != scored.span.first
+        or (before.attempt, before.header) != (scored.attempt, scored.header)
+        or scored.succeeded < scored.total
+        or scored.files
+    ):
+        return None
+    return before._replace(
+        span=before.span._replace(batches=before.span.batches + 1),
+        total=before.total + scored.total,
+        succeeded=before.succeeded + scored.succeeded,
+        length=before.length + scored.length,
+        crc=zlib.crc32(data, before.crc),
+        seconds=before.seconds + scored.seconds,
+    )

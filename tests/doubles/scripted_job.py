@@ -1,0 +1,173 @@
+"""A job without processes: a real scheduler, journal, ledger and committer over a `ScriptedEngine`.
+
+They are put together in the order in which `gristmill.run.execution` does it, for a start and for a resume.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from doubles.scripted_engine import ScriptedEngine, numbered_rows
+from gristmill.engine.contract import Span
+from gristmill.run import replay
+from gristmill.run.commit import Assembly, Committer, Rows
+from gristmill.run.delivery import Delivery
+from gristmill.run.journal import Journal, Published, Start
+from gristmill.run.ledger import Ledger
+from gristmill.run.scheduler import Ending, Plan, Rules, Scheduler
+from gristmill.spec.values import ErrorThreshold
+
+
+class ScriptedPlan:
+    """A plan that grows by some mini-batches with each step; it is its own manifest."""
+
+    def __init__(self, items: int, mini_batch_size: int, grows_by: int = 1 << 30) -> None:
+        self.all_batches = -(-items // mini_batch_size)
+        self.mini_batches = 0
+        self.complete = False
+        self.manifest = self
+        self._size, self._items, self._grows_by = mini_batch_size, items, grows_by
+
+    @property
+    def items(self) -> int:
+        return min(self.mini_batches * self._size, self._items)
+
+    def item_count(self, mini_batch: int, batches: int = 1) -> int:
+        assert 0 <= mini_batch <= mini_batch + batches <= self.mini_batches
+        return min((mini_batch + batches) * self._size, self._items) - mini_batch * self._size
+
+    def step(self, budget_s: float) -> None:
+        self.mini_batches = min(self.all_batches, self.mini_batches + self._grows_by)
+        self.complete = self.mini_batches == self.all_batches
+
+
+class Killed(BaseException):
+    """The process that works on the job is gone."""
+
+
+@dataclass(kw_only=True)
+class Ended:
+    """What a start of a `ScriptedJob` leaves."""
+
+    ending: Ending | None
+    """None where it was killed."""
+    ledger: Ledger
+    engine: ScriptedEngine
+    notices: list[str]
+    output: bytes
+    assembly: Assembly | None
+
+
+@dataclass(kw_only=True)
+class ScriptedJob:
+    """A job without processes: start it, kill it, start it again."""
+
+    folder: Path
+    items: int
+    mini_batch_size: int = 1
+    script: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    max_retries: int = 3
+    threshold: ErrorThreshold = field(default_factory=lambda: ErrorThreshold(items=-1, fraction=None))
+    columns: Callable[[int], tuple[str, ...] | None] = lambda mini_batch: None
+    rows: Callable[[int, int], list[bytes]] = numbered_rows
+    with_header: bool = False
+    grows_by: int = 1 << 30
+    calls: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.staging = self.folder / "staging"
+        self.output = self.folder / "output"
+        self.journal_path = self.folder / "journal.bin"
+        self.output.mkdir(parents=True, exist_ok=True)
+        self._planned = 0
+
+    def part_path(self, part: int) -> Path:
+        return self.staging / "parts" / f"{part}.part"
+
+    def start(
+        self,
+        *,
+        workers: int = 2,
+        seed: int | None = None,
+        starts: Mapping[int, Sequence[str]] | None = None,
+        modules: Callable[[int], tuple[tuple[str, str], ...]] = lambda start: (),
+        cancel_in_pass: int | None = None,
+        kill_in_pass: int | None = None,
+        retry_failed: bool = False,
+        plan: Plan | None = None,
+    ) -> Ended:
+        """Run one start of the job to its end, and publish what it leaves."""
+        plan = plan or ScriptedPlan(self.items, self.mini_batch_size, self.grows_by)
+        while plan.mini_batches < self._planned:  # a listing that was cut off is compared first
+            plan.step(0)
+        history = replay.read_history(self.journal_path)
+        ledger = history.ledger
+        fence = ledger.fence + 1
+        journal = Journal(self.journal_path, fence, history.size)
+        void = replay.lost_rows(self.journal_path, history, self.part_path)
+        start = Start(fence, f"run-{fence}", "host", 1, "2026-01-01T00:00:00.000Z", retry_failed)
+        for record in (start, *void):
+            journal.record(record)
+            ledger.apply(record)
+        journal.flush()
+        engine = ScriptedEngine(
+            staging=self.staging, item_count=plan.manifest.item_count, script=self.script,
+            starts=starts or {}, workers=workers, fence=fence, seed=seed, rows=self.rows,
+            columns=self.columns, modules=modules, calls=self.calls,
+        )  # fmt: skip
+        committer = Committer(self.staging / "parts", self.staging, ledger.columns, self.with_header)
+        revoked = replay.read_history(self.journal_path).revoked
+        for scored in replay.scored_ranges(self.journal_path, revoked):
+            committer.add(Rows(scored.span, *scored[4:9]))
+        for first, end in ledger.failed:
+            for mini_batch in range(first, end):
+                committer.add(Rows(Span(mini_batch), 0, 0, 0, 0, 0))
+        passes = iter(range(1, 1 << 60))
+
+        def keep_lock() -> None:
+            self._passes = next(passes)
+            if self._passes == kill_in_pass:
+                raise Killed
+
+        scheduler = Scheduler(
+            plan=plan, engine=engine, journal=journal, ledger=ledger,
+            rules=Rules(max_retries=self.max_retries, error_threshold=self.threshold),
+            delivery=Delivery(self.staging, self.output, self.folder / "delivered.jsonl"),
+            committer=committer, keep_lock=keep_lock,
+            cancel_reason=lambda: "asked to" if self._passes == cancel_in_pass else None,
+        )  # fmt: skip
+        notices: list[str] = []
+        try:
+            for progress in scheduler.run():
+                notices += progress.notices
+        except Killed:
+            return Ended(ending=None, ledger=ledger, engine=engine, notices=notices, output=b"",
+                         assembly=None)  # fmt: skip
+        else:
+            assembly, output = self._publish(committer, journal, scheduler.ending)
+            return Ended(ending=scheduler.ending, ledger=ledger, engine=engine, notices=notices,
+                         output=output, assembly=assembly)  # fmt: skip
+        finally:
+            self._planned = plan.mini_batches
+            committer.close()
+            journal.close()
+
+    def _publish(self, committer: Committer, journal: Journal, ending: Ending) -> tuple[Assembly, bytes]:
+        if ending.end.name == "ALL_DONE":
+            committer.advance()
+            target = self.output / "predictions.csv"
+        else:
+            committer.advance_over_gaps()
+            target = self.output / "predictions.partial.csv"
+        assembly = committer.assemble()
+        committer.publish(target)
+        if ending.end.name == "ALL_DONE":
+            for placed in committer.placed():
+                journal.record(placed)
+            journal.record(Published(target.name, assembly.size, assembly.header_bytes, assembly.header_crc,
+                                     "2026-01-01T00:00:01.000Z"))  # fmt: skip
+            journal.mark()
+        return assembly, target.read_bytes()
