@@ -1,0 +1,332 @@
+"""Jobs: run, resume, show, list, logs, cancel, verify. Every door calls these verbs and no other code."""
+
+from __future__ import annotations
+
+import builtins
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gristmill.engine.contract import Engine
+from gristmill.engine.environment import Interpreter, choose_interpreter
+from gristmill.engine.launch import Assignment, scratch_folder
+from gristmill.engine.local import LocalEngine
+from gristmill.engine.machine import usable_cores
+from gristmill.engine.staging import stage_model
+from gristmill.errors import (
+    GristmillError,
+    JobChangedError,
+    JobStateError,
+    OutputError,
+    RequestError,
+    UnknownJobError,
+)
+from gristmill.faults import reach
+from gristmill.run.execution import Execution, RunIdentity
+from gristmill.run.job_folder import Job, JobFolder, Status, utc_now
+from gristmill.run.lock import is_held
+from gristmill.run.publication import columns_path
+from gristmill.run.scheduler import Progress
+from gristmill.run.verify import Verification, verify_job
+from gristmill.service.request import RunRequest, check_name, check_output, checked_input, made_up_name
+from gristmill.service.snapshot import changed_model_files, model_state, snapshot_code
+from gristmill.service.views import JobView, view_of
+from gristmill.settings import Home
+from gristmill.spec.values import OutputAction
+from gristmill.storage.filesystem import file_system_type, is_network
+
+__all__ = ["JobView", "Jobs", "Progress", "RunRequest", "RunningJob", "Verification"]
+
+_CANCEL_LOOK_EVERY_S = 0.2
+
+
+class RunningJob:
+    """A job that this process works on."""
+
+    def __init__(
+        self, folder: JobFolder, execution: Execution, notices: tuple[str, ...], why: _Cancelling
+    ) -> None:
+        self.name = folder.name
+        self.folder = folder.path
+        self.output = execution.job.output
+        self.notices = notices
+        self._execution = execution
+        self._cancelling = why
+
+    def steps(self) -> Iterator[Progress]:
+        """Work until the job has ended; yield how far it is."""
+        return self._execution.steps()
+
+    def cancel(self, why: str) -> None:
+        """Ask for the end; what is finished is kept. Safe in a signal handler."""
+        self._cancelling.why = why
+
+    @property
+    def view(self) -> JobView:
+        """How the job stands now."""
+        return view_of(self._execution.job, self._execution.folder, is_held=False)
+
+
+class _Cancelling:
+    """Who wants the job cancelled: this process, or one that left a request in the job folder."""
+
+    def __init__(self, folder: JobFolder) -> None:
+        self.why: str | None = None
+        self._request = folder.cancel_request
+        self._looked_at = 0.0
+
+    def reason(self) -> str | None:
+        now = time.monotonic()
+        if self.why is None and now - self._looked_at > _CANCEL_LOOK_EVERY_S:
+            self._looked_at = now
+            if self._request.exists():
+                self.why = "cancelled by gristmill job cancel"
+        return self.why
+
+
+class Jobs:
+    """The jobs of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def run(self, request: RunRequest) -> RunningJob:
+        """Make a job and begin it.
+
+        Raises
+        ------
+        RequestError
+            Something that was asked for cannot be done: every cause that can be known before work begins.
+            Nothing was started and no job is left behind.
+        """
+        deployment = request.deployment
+        name = request.name or made_up_name(deployment)
+        check_name(name)
+        input_path = checked_input(request.input)
+        output = (request.output if request.output is not None else Path(name)).absolute()
+        interpreter = choose_interpreter(deployment.python)
+        folder = self._folder(name)
+        job = Job(
+            name=name,
+            deployment=deployment,
+            input=input_path,
+            output=output,
+            workers=deployment.settings.workers or usable_cores(),
+            python=interpreter.path,
+            python_version=".".join(map(str, interpreter.version)),
+            model_state=model_state(deployment.model.path) if deployment.model is not None else {},
+            status=Status.PREPARING,
+            created_at=utc_now(),
+        )
+        check_output(job, request.overwrite)
+        folder.create()
+        output_existed = job.output.exists()
+        try:
+            notices = self._prepare(folder, job, request.overwrite)
+            running = self._begin(folder, interpreter, (*deployment.notices, *notices))
+        except BaseException:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            shutil.rmtree(job.staging if output_existed else job.output, ignore_errors=True)
+            raise
+        reach("job.created")
+        return running
+
+    def resume(self, name: str) -> RunningJob:
+        """Go on with a job that was interrupted, cancelled, killed or has failed.
+
+        Raises
+        ------
+        UnknownJobError
+            There is no such job.
+        JobLockedError
+            Another process works on it.
+        JobStateError
+            It is Completed; there is nothing to go on with.
+        JobChangedError
+            Its model has changed since it was made.
+        """
+        folder = self._folder(name)
+        job = folder.read()
+        if job.status is Status.COMPLETED:
+            raise JobStateError(
+                f"job {name} is Completed; there is nothing to resume. gristmill verify {name} checks it"
+            )
+        if job.deployment.model is not None:
+            changed = changed_model_files(job.model_state, job.deployment.model.path)
+            if changed:
+                raise JobChangedError(
+                    f"the model of job {name} has changed since the job was made, and results would not "
+                    "fit together: "
+                    f"{', '.join(changed[:5])}. Put the model back, or start a new job"
+                )
+        return self._begin(folder, choose_interpreter(job.python), ())
+
+    def show(self, name: str) -> JobView:
+        """Return how a job stands.
+
+        Raises
+        ------
+        UnknownJobError
+            There is no such job.
+        JobStateError
+            Its ``job.json`` cannot be read.
+        """
+        folder = self._folder(name)
+        return view_of(folder.read(), folder, is_held=is_held(folder.lock))
+
+    def list(self) -> list[JobView]:
+        """Return all jobs that can be read, the newest first."""
+        views = []
+        for path in self._home.jobs.iterdir() if self._home.jobs.is_dir() else ():
+            try:
+                views.append(self.show(path.name))
+            except RequestError:
+                continue  # a folder without a readable job.json: made a moment ago, or not a job
+        return sorted(views, key=lambda view: (view.created_at, view.name), reverse=True)
+
+    def logs(self, name: str) -> builtins.list[Path]:
+        """Return the log files of a job, the most telling ones first.
+
+        Raises
+        ------
+        UnknownJobError
+            There is no such job.
+        """
+        folder = self._folder(name)
+        folder.read()
+        files = [path for path in folder.logs.rglob("*") if path.is_file()]
+        return sorted(files, key=lambda path: (_telling(path, folder.logs), str(path)))
+
+    def cancel(self, name: str, wait_s: float) -> JobView:
+        """Ask for the end of a job, from any process, and wait for it.
+
+        Raises
+        ------
+        UnknownJobError
+            There is no such job.
+        JobStateError
+            It has ended, or nobody works on it.
+        """
+        view = self.show(name)
+        if Status(view.status).is_final:
+            raise JobStateError(f"job {name} has ended already: {view.summary}")
+        if view.is_interrupted:
+            raise JobStateError(
+                f"no process works on job {name}: it was interrupted. gristmill resume {name} goes on with it"
+            )
+        self._folder(name).cancel_request.touch()
+        deadline = time.monotonic() + wait_s
+        while time.monotonic() < deadline and is_held(self._folder(name).lock):
+            time.sleep(0.05)
+        return self.show(name)
+
+    def verify(self, name: str) -> Verification:
+        """Prove from plan, journal and output that nothing is lost and nothing is there twice.
+
+        Raises
+        ------
+        UnknownJobError
+            There is no such job.
+        JobStateError
+            A process works on it just now.
+        """
+        folder = self._folder(name)
+        folder.read()
+        if is_held(folder.lock):
+            raise JobStateError(f"job {name} is running; verify it when it has ended")
+        return verify_job(folder)
+
+    def _folder(self, name: str) -> JobFolder:
+        if not name or "/" in name or name in (".", ".."):
+            raise UnknownJobError(
+                f"{name!r} is not the name of a job; gristmill job list names those that are"
+            )
+        return JobFolder(self._home.jobs / name)
+
+    def _prepare(self, folder: JobFolder, job: Job, overwrite: bool) -> tuple[str, ...]:
+        """Lay out the job folder and the output's hidden folder."""
+        snapshot = snapshot_code(job.deployment, folder.code, output=job.output)
+        folder.write(job)
+        folder.tell("created", input=str(job.input), output=str(job.output))
+        notices = list(snapshot.notices)
+        if is_network(folder.path):
+            notices.append(
+                f"the home {self._home.path} is on a network file system "
+                f"({file_system_type(folder.path)}): the job is "
+                "locked by a heartbeat as well; a local GRISTMILL_HOME is quicker"
+            )
+        try:
+            job.staging.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(
+                f"the output folder {job.output} cannot be used: {error}; choose another with --output-path"
+            ) from error
+        if overwrite:
+            for path in (job.target, job.partial_target, job.failures, columns_path(job.target)):
+                path.unlink(missing_ok=True)
+        return tuple(notices)
+
+    def _begin(self, folder: JobFolder, interpreter: Interpreter, notices: tuple[str, ...]) -> RunningJob:
+        cancelling = _Cancelling(folder)
+
+        def make_engine(job: Job, identity: RunIdentity) -> Engine:
+            return LocalEngine(self._assignment(folder, job, identity, interpreter), sys.executable)
+
+        execution = Execution(folder, make_engine, cancelling.reason)
+        try:
+            execution.plan_first()
+        except GristmillError:
+            execution.release()
+            raise
+        return RunningJob(folder, execution, notices, cancelling)
+
+    def _assignment(
+        self, folder: JobFolder, job: Job, identity: RunIdentity, interpreter: Interpreter
+    ) -> Assignment:
+        deployment, settings = job.deployment, job.deployment.settings
+        script = (
+            Path(deployment.scoring_script).name if deployment.is_bare_script else deployment.scoring_script
+        )
+        is_summary = settings.output_action is OutputAction.SUMMARY_ONLY
+        root = job.input if job.input.is_dir() else job.input.parent
+        return Assignment(
+            job=job.name,
+            run_id=identity.run_id,
+            earlier_runs=identity.earlier,
+            fence=identity.fence,
+            interpreter=interpreter,
+            code=folder.code,
+            script=folder.code / script,
+            plan=folder.plan,
+            root=str(root),
+            staging=job.staging,
+            logs=folder.user_logs,
+            scratch=scratch_folder(identity.run_id),
+            cache=self._home.cache,
+            model=stage_model(deployment.model.path, folder.model) if deployment.model is not None else None,
+            environment_variables=settings.environment_variables,
+            output_format="none" if is_summary else settings.output_format.value,
+            program_arguments=settings.program_arguments,
+            logging_level=settings.logging_level,
+            workers=job.workers,
+            timeout_s=settings.timeout_s,
+            init_timeout_s=settings.init_timeout_s,
+        )
+
+
+def _telling(path: Path, logs: Path) -> int:
+    """Rank a log file: what tells most comes first."""
+    name = str(path.relative_to(logs))
+    order = (
+        "job_result",
+        "job_error",
+        "user/error",
+        "user/stderr",
+        "user/stdout",
+        "user/entry",
+        "job_progress",
+        "sys",
+    )
+    return next((rank for rank, start in enumerate(order) if name.startswith(start)), len(order))

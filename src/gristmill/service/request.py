@@ -1,0 +1,92 @@
+"""What a user asks for with ``run``, and everything about it that can be refused before work begins."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gristmill.errors import InputError, OutputError, SpecError
+from gristmill.run.job_folder import Job
+from gristmill.spec.values import Deployment, OutputAction
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a user asks for with ``run``."""
+
+    deployment: Deployment
+    input: Path
+    output: Path | None = None
+    """The output folder; None: a folder called like the job, here."""
+    name: str | None = None
+    """None: made from the script's name and the time."""
+    overwrite: bool = False
+    """Whether an output that exists already may be replaced."""
+
+
+def made_up_name(deployment: Deployment) -> str:
+    """Return ``<deployment or script>-<date>-<time>``, which sorts by age."""
+    stem = deployment.name or Path(deployment.scoring_script).stem
+    stem = "".join(c if c.isalnum() and c.isascii() else "-" for c in stem).strip("-") or "job"
+    now = datetime.now().astimezone()
+    return f"{stem}-{now:%Y%m%d-%H%M%S}-{os.getpid() % 1000:03d}"
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be a folder's everywhere.
+
+    Raises
+    ------
+    SpecError
+        It has other characters than letters, digits, ``-``, ``_`` and ``.``, or is too long.
+    """
+    allowed = all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
+    if not name or not allowed or not name[0].isalnum() or len(name) > 255:
+        raise SpecError(
+            f"--job-name {name}: a job's name has letters, digits, '-', '_' and '.', begins with a letter "
+            "or digit, and "
+            "has at most 255 characters"
+        )
+
+
+def checked_input(path: Path) -> Path:
+    """Return the absolute path of the input.
+
+    Raises
+    ------
+    InputError
+        There is nothing there.
+    """
+    absolute = path.expanduser().absolute()
+    if not absolute.exists():
+        raise InputError(f"the input {path} does not exist; give a folder of files, or one file")
+    return absolute
+
+
+def check_output(job: Job, overwrite: bool) -> None:
+    """Refuse an output that would be lost: it exists, and nobody said that it may be replaced.
+
+    Raises
+    ------
+    OutputError
+        The predictions exist, or the output is a file, or is a folder that must be empty and is not.
+    """
+    if job.output.exists() and not job.output.is_dir():
+        raise OutputError(f"the output {job.output} is a file; --output-path takes a folder")
+    if overwrite:
+        return
+    is_summary = job.deployment.settings.output_action is OutputAction.SUMMARY_ONLY
+    if is_summary and job.output.is_dir() and any(job.output.iterdir()):
+        raise OutputError(
+            f"the output folder {job.output} is not empty; choose another with --output-path, or "
+            "--overwrite to write "
+            "into it"
+        )
+    for path in (job.target, job.partial_target):
+        if path.exists():
+            raise OutputError(
+                f"the output {path} exists already; choose another folder with --output-path, or "
+                "--overwrite to replace it"
+            )

@@ -1,0 +1,287 @@
+"""The snapshot: a job's own copy of the code, so that editing a script while it runs changes nothing; and the
+state of the model, so that a resumed job can tell whether it is still the same (design, D8).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gristmill.errors import RequestError, StorageError
+from gristmill.service.ignored import Ignored
+from gristmill.service.script_files import files_of_script
+from gristmill.service.tree import Found, Identity, everything_below, identity_of
+from gristmill.spec.values import Deployment
+
+#: More than this, and the user is told of .amlignore; the same limits as Azure ML's.
+MANY_BYTES = 300 * 1024 * 1024
+MANY_FILES = 10_000
+_NEVER_COPIED = frozenset({".git", "__pycache__"})
+#: Other jobs' hidden folders beside their outputs.
+_STAGING_PREFIX = ".gristmill-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A copy of the code."""
+
+    script: Path
+    """The scoring script in it, absolute."""
+    files: int
+    """Files in it, linked ones included."""
+    notices: tuple[str, ...]
+    """What the user should know; nothing where the copy was there already."""
+
+
+def snapshot_code(deployment: Deployment, target: Path, *, output: Path | None = None) -> Snapshot:
+    """Copy the code of a deployment; the copy appears all at once. Safe to repeat: one that exists is kept.
+
+    Parameters
+    ----------
+    deployment
+        Of a deployment file the whole code folder is copied, but for what ``.amlignore``, else
+        ``.gitignore``, leaves out. Of a bare script, the script and the modules that it imports from its
+        own folder are copied; what else of this folder it names is linked.
+    target
+        The folder to be made, absolute.
+    output
+        The job's output folder, which is neither copied nor linked.
+
+    Returns
+    -------
+    Snapshot
+        Where the script is.
+
+    Raises
+    ------
+    RequestError
+        Something of the code cannot be read; the message names it.
+    StorageError
+        The copy cannot be written.
+    """
+    script = target / deployment.scoring_script
+    if target.is_dir():
+        return Snapshot(script=script, files=_file_count(target), notices=())
+    building = target.with_name(f"{target.name}.building")
+    copy = _Copy(building, target, output)
+    try:
+        if building.exists():
+            shutil.rmtree(building)  # an earlier call was killed
+        building.mkdir(parents=True)
+        notices = (
+            _copy_script(copy, deployment) if deployment.is_bare_script else _copy_code(copy, deployment)
+        )
+        os.rename(building, target)
+    except OSError as error:
+        raise StorageError(
+            f"the code cannot be copied to {target}: {error}; make room, or set GRISTMILL_HOME to another "
+            "folder"
+        ) from error
+    return Snapshot(script=script, files=copy.files, notices=tuple(notices))
+
+
+def model_state(model: Path) -> dict[str, str]:
+    """Return what every file of a model looks like from outside, for `changed_model_files` to compare.
+
+    Parameters
+    ----------
+    model
+        A file or a folder; links are followed.
+
+    Returns
+    -------
+    dict
+        Relative path → ``<size>:<mtime in ns>``; of a single file under its name.
+
+    Raises
+    ------
+    RequestError
+        The model is gone or cannot be read.
+    """
+    try:
+        status = os.stat(model)
+    except OSError as error:
+        raise RequestError(f"the model {model} cannot be read: {error.strerror}; put it back") from error
+    if not os.path.isdir(model):
+        return {model.name: _looks(status)}
+    return {
+        found.relative: _looks(found.status)
+        for found in everything_below(str(model))
+        if found.status is not None and not found.is_folder
+    }
+
+
+def changed_model_files(before: Mapping[str, str], model: Path) -> list[str]:
+    """Name what is different about a model.
+
+    Parameters
+    ----------
+    before
+        What `model_state` returned earlier.
+    model
+        The model.
+
+    Returns
+    -------
+    list of str
+        ``<path> has changed``, ``<path> was added`` or ``<path> is gone``, by path; empty for the same model.
+
+    Raises
+    ------
+    RequestError
+        The model is there and cannot be read.
+    """
+    now = model_state(model) if os.path.lexists(model) else {}
+    changes = []
+    for path in sorted({*before, *now}):
+        if path not in now:
+            changes.append(f"{path} is gone")
+        elif path not in before:
+            changes.append(f"{path} was added")
+        elif before[path] != now[path]:
+            changes.append(f"{path} has changed")
+    return changes
+
+
+class _Copy:
+    """A snapshot in the making."""
+
+    def __init__(self, folder: Path, target: Path, output: Path | None) -> None:
+        self._folder = str(folder)
+        # The output, and our own home where that lies in the code: the job, the jobs, the home.
+        self._ours = (folder, target, *target.parents[:3], *((output,) if output is not None else ()))
+        self.files = 0
+        self.size = 0
+
+    def left_out(self) -> frozenset[Identity]:
+        """Return the folders that are never copied or linked, if they turn up in the code."""
+        found = (identity_of(path) for path in self._ours)
+        return frozenset(identity for identity in found if identity is not None)
+
+    def has(self, relative: str) -> bool:
+        return os.path.lexists(os.path.join(self._folder, relative))
+
+    def add_folder(self, relative: str) -> None:
+        os.makedirs(os.path.join(self._folder, relative), exist_ok=True)
+
+    def add_file(self, source: str, relative: str) -> None:
+        """Copy a file with its times and mode; its owner may read the copy."""
+        try:
+            os.close(os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+        except OSError as error:
+            raise RequestError(
+                f"{source} cannot be read: {error.strerror}; give yourself access to it"
+            ) from error
+        place = self._place(relative)
+        shutil.copy2(source, place)
+        status = os.stat(place)
+        os.chmod(place, status.st_mode | 0o400)
+        self.size += status.st_size
+
+    def link(self, source: str, relative: str) -> None:
+        os.symlink(os.path.abspath(source), self._place(relative))
+
+    def _place(self, relative: str) -> str:
+        self.files += 1
+        place = os.path.join(self._folder, relative)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        return place
+
+
+def _copy_code(copy: _Copy, deployment: Deployment) -> list[str]:
+    """Copy a whole code folder, but for what is ignored."""
+    code, script = deployment.code, deployment.scoring_script
+    ignored = Ignored(code)
+    ours = copy.left_out()
+    skipped: list[str] = []
+
+    def is_left_out(found: Found) -> bool:
+        return _is_never_copied(found, ours) or (found.relative, found.is_folder) in ignored
+
+    for found in everything_below(str(code), is_left_out):
+        if found.is_folder:
+            copy.add_folder(found.relative)
+        elif found.is_file:
+            copy.add_file(found.path, found.relative)
+        else:
+            skipped.append(found.relative)
+    notices = []
+    if not copy.has(script):
+        copy.add_file(str(code / script), script)
+        notices.append(f"{script} is left out by {ignored.file_name}, but copied: it is the scoring script")
+    if skipped:
+        others = f" and {len(skipped) - 1:,} more like it" if len(skipped) > 1 else ""
+        notices.append(f"{skipped[0]}{others} in {code} was not copied: no file, or a link to nothing")
+    if copy.size > MANY_BYTES or copy.files > MANY_FILES:
+        notices.append(
+            f"the code folder {code} has {copy.files:,} files, {copy.size / 1024**2:,.0f} MB together, and "
+            "each job copies them; an .amlignore file in it, written like a .gitignore, leaves some out"
+        )
+    return notices
+
+
+def _copy_script(copy: _Copy, deployment: Deployment) -> list[str]:
+    """Copy a bare script and its modules, and link what else it names."""
+    script = deployment.code / deployment.scoring_script
+    folder = str(script.parent)
+    needed = files_of_script(script)
+    ours = copy.left_out()
+    for name in needed.modules:
+        copy.add_file(os.path.join(folder, name), name)
+    for name in needed.packages:
+        _copy_package(copy, folder, name, ours)
+    for name in needed.namespaces:
+        _copy_namespace(copy, folder, name, ours)
+    for name in needed.named:
+        path = os.path.join(folder, name)
+        if identity_of(path) not in ours:
+            copy.link(path, name)
+    return list(needed.notices)
+
+
+def _copy_package(copy: _Copy, folder: str, name: str, ours: frozenset[Identity]) -> None:
+    below = os.path.join(folder, name)
+    for found in everything_below(below, lambda found: _is_never_copied(found, ours)):
+        if found.is_file:
+            copy.add_file(found.path, f"{name}/{found.relative}")
+
+
+def _copy_namespace(copy: _Copy, folder: str, name: str, ours: frozenset[Identity]) -> None:
+    """Copy the Python files of a folder; it may hold anything else as well, and that is linked."""
+    below = os.path.join(folder, name)
+    entries = list(everything_below(below, lambda found: _is_never_copied(found, ours)))
+    with_code = {""}
+    for found in entries:
+        parent = found.relative
+        while _is_code(found) and parent not in with_code:
+            parent = os.path.dirname(parent)
+            with_code.add(parent)
+    for found in entries:
+        place = f"{name}/{found.relative}"
+        if _is_code(found):
+            copy.add_file(found.path, place)
+        elif found.relative not in with_code and os.path.dirname(found.relative) in with_code:
+            copy.link(found.path, place)
+
+
+def _is_code(found: Found) -> bool:
+    return found.is_file and found.relative.endswith((".py", ".so"))
+
+
+def _is_never_copied(found: Found, ours: frozenset[Identity]) -> bool:
+    name = os.path.basename(found.relative)
+    if name in _NEVER_COPIED or name.startswith(_STAGING_PREFIX):
+        return True
+    status = found.status
+    return status is not None and found.is_folder and (status.st_dev, status.st_ino) in ours
+
+
+def _file_count(folder: Path) -> int:
+    return sum(not found.is_folder for found in everything_below(str(folder)))
+
+
+def _looks(status: os.stat_result) -> str:
+    return f"{status.st_size}:{status.st_mtime_ns}"

@@ -1,0 +1,96 @@
+"""How a job stands, in the words and values that every door shows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gristmill.run.job_folder import Job, JobFolder, Status
+from gristmill.run.publication import columns_path
+from gristmill.run.report import summary_line
+
+_GOES_ON = (Status.FAILED, Status.CANCELED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """How a job stands, for a door to show."""
+
+    name: str
+    status: str
+    is_interrupted: bool
+    """It says that it runs, but no process works on it."""
+    message: str
+    summary: str
+    created_at: str
+    started_at: str
+    ended_at: str
+    total: int
+    succeeded: int
+    failed: int
+    not_run: int
+    mini_batches: int
+    mini_batches_done: int
+    input: str
+    output: str
+    folder: str
+    target: str | None
+    """The predictions file, or the partial one, if there is one."""
+    failures: str | None
+    next_command: str | None
+    """The command that goes on, where there is something to go on with."""
+    read_hint: str | None
+    """The line of Python that reads the predictions."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as values for JSON."""
+        return asdict(self)
+
+
+def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
+    """Return how a job stands, for a door to show."""
+    interrupted = not job.status.is_final and not is_held
+    target = next((path for path in (job.target, job.partial_target) if path.exists()), None)
+    hint = None
+    if target is not None:
+        hint = f"pd.read_csv({str(target)!r})"
+        columns = columns_path(job.target)
+        if columns.exists():
+            hint = _recorded_hint(columns) or hint
+    status = job.status
+    if status is Status.RUNNING and is_held and folder.cancel_request.exists():
+        status = Status.CANCEL_REQUESTED
+    return JobView(
+        name=job.name,
+        status=status.value,
+        is_interrupted=interrupted,
+        message=job.message,
+        summary=summary_line(status, job.counts, job.deployment.settings.output_action),
+        created_at=job.created_at,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+        total=job.counts.total,
+        succeeded=job.counts.succeeded,
+        failed=job.counts.failed,
+        not_run=job.counts.not_run,
+        mini_batches=job.counts.mini_batches,
+        mini_batches_done=job.counts.mini_batches_done,
+        input=str(job.input),
+        output=str(job.output),
+        folder=str(folder.path),
+        target=str(target) if target is not None else None,
+        failures=str(job.failures) if job.failures.exists() else None,
+        next_command=f"gristmill resume {job.name}" if interrupted or job.status in _GOES_ON else None,
+        read_hint=hint,
+    )
+
+
+def _recorded_hint(path: Path) -> str | None:
+
+    try:
+        hint = json.loads(path.read_text(encoding="ascii")).get("read")
+        return hint if isinstance(hint, str) else None
+    except (OSError, ValueError):
+        return None
