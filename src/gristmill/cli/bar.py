@@ -1,0 +1,77 @@
+"""A bar that moves, on a terminal. The only importer of `rich`.
+
+It is drawn only by `ProgressBar.show`, never from a thread, and only once a job takes longer than a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, cast
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+from gristmill.cli.progress import Pace, sentence
+from gristmill.cli.streams import Stderr
+
+if TYPE_CHECKING:
+    from gristmill.service.jobs import Progress
+
+FIRST_AFTER_S = 0.5
+DRAW_EVERY_S = 0.1
+_BAR_WIDTH = 24
+
+
+class ProgressBar:
+    """A bar with a sentence beside it; notices stand above it, and it is gone at the end."""
+
+    def __init__(self, stderr: Stderr, clock: Callable[[], float]) -> None:
+        self._console = Console(file=cast(IO[str], stderr), highlight=False, markup=False)
+        self._clock = clock
+        self._pace = Pace()
+        self._said: set[str] = set()
+        self._bar = RichProgress(
+            BarColumn(bar_width=_BAR_WIDTH),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._next_drawing_at: float | None = None
+        self._is_drawn = False
+
+    def note(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._console.print(Text(f"notice: {text}"), soft_wrap=True)
+
+    def show(self, progress: Progress) -> None:
+        now = self._clock()
+        for text in progress.notices:
+            self.note(text)
+        self._pace.add(now, progress.done)
+        if self._next_drawing_at is None:
+            self._next_drawing_at = now + FIRST_AFTER_S
+        if now < self._next_drawing_at:
+            return
+        self._next_drawing_at = now + DRAW_EVERY_S
+        self._bar.update(
+            self._task,
+            total=progress.items if progress.plan_complete else None,
+            completed=progress.done,
+            description=sentence(progress, self._pace),
+        )
+        if self._is_drawn:
+            self._bar.refresh()
+        else:
+            self._is_drawn = True
+            self._bar.start()
+
+    def close(self) -> None:
+        if self._is_drawn:
+            self._bar.stop()

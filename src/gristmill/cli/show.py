@@ -1,0 +1,171 @@
+"""The words and tables in which jobs are shown to people. This module must not fetch or print anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gristmill.service.jobs import JobView, Verification
+
+_COMPLETED = "Completed"
+
+
+def job(view: JobView) -> list[str]:
+    """Show all that is known about a job.
+
+    Parameters
+    ----------
+    view
+        The job.
+
+    Returns
+    -------
+    list of str
+        Lines of aligned keys and values; below them the job's message, if it has one.
+    """
+    items = f"{view.total:,}: {view.succeeded:,} scored, {view.failed:,} failed, {view.not_run:,} not run"
+    return [
+        *_aligned(
+            [
+                ("job", view.name),
+                ("status", _status(view)),
+                ("summary", view.summary),
+                ("items", items),
+                ("mini-batches", f"{view.mini_batches_done:,} of {view.mini_batches:,} done"),
+                ("input", view.input),
+                *_places(view),
+                ("job folder", view.folder),
+                ("created", _moment(view.created_at)),
+                ("started", _moment(view.started_at)),
+                ("ended", _ended(view)),
+                ("go on with", view.next_command),
+            ]
+        ),
+        *_message(view),
+    ]
+
+
+def ending(view: JobView) -> list[str]:
+    """Say how a job ended, where everything is, and what to do next.
+
+    Parameters
+    ----------
+    view
+        The job as it ended.
+
+    Returns
+    -------
+    list of str
+        The summary; the message, if something went wrong; places and commands.
+    """
+    went_well = view.status == _COMPLETED and not view.failed
+    logs = None if went_well else f"gristmill job logs {view.name}"
+    return [
+        view.summary,
+        *([] if went_well else _message(view)),
+        *_aligned([*_places(view), ("logs", logs), ("go on with", view.next_command)]),
+    ]
+
+
+def jobs(views: Sequence[JobView]) -> list[str]:
+    """List jobs as a table, one line each, in the given order."""
+    rows = [("JOB", "STATUS", "ITEMS", "SCORED", "FAILED", "CREATED")]
+    for view in views:
+        status = "Interrupted" if view.is_interrupted else view.status
+        counts = (f"{view.total:,}", f"{view.succeeded:,}", f"{view.failed:,}")
+        rows.append((view.name, status, *counts, _moment(view.created_at)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if 2 <= column <= 4 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def verification(result: Verification) -> list[str]:
+    """Say what `verify` found: one line, and one for each problem."""
+    return [result.summary, *(f"  {problem}" for problem in result.problems)]
+
+
+def counted(number: int, noun: str, between: str = "") -> str:
+    """Write a number with its noun: ``1 item``, ``1,797 items``."""
+    return f"{number:,}{between} {noun}{'' if number == 1 and not between else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: ``41 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def size(size_bytes: int) -> str:
+    """Write the size of a file: ``812 B``, ``1.4 MB``."""
+    value, unit = float(size_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def near(path: str) -> str:
+    """Write a path below the current folder from there, and any other in full."""
+    below = os.path.relpath(path)
+    return path if below == os.pardir or below.startswith(os.pardir + os.sep) else below
+
+
+def _places(view: JobView) -> list[tuple[str, str | None]]:
+    label = "predictions" if view.status == _COMPLETED else "so far"
+    return [
+        ("output", near(view.output) if view.target is None else None),
+        (label, near(view.target) if view.target else None),
+        ("read with", view.read_hint if view.target else None),
+        ("failures", near(view.failures) if view.failures else None),
+    ]
+
+
+def _status(view: JobView) -> str:
+    if view.is_interrupted:
+        return f"Interrupted: it says {view.status}, but no process works on it"
+    return view.status
+
+
+def _message(view: JobView) -> list[str]:
+    if not view.message or view.message == view.summary:
+        return []
+    lines = [f"  {line}".rstrip() for line in view.message.splitlines()]
+    return lines if len(lines) == 1 else ["", *lines, ""]
+
+
+def _aligned(rows: Iterable[tuple[str, str | None]]) -> list[str]:
+    """Align keys and values; rows without a value are left out."""
+    known = [(key, value) for key, value in rows if value]
+    width = max((len(key) for key, _ in known), default=0)
+    return [f"{key:<{width}}  {value}" for key, value in known]
+
+
+def _ended(view: JobView) -> str:
+    ended = _moment(view.ended_at)
+    try:
+        span = datetime.fromisoformat(view.ended_at) - datetime.fromisoformat(view.started_at)
+    except ValueError:
+        return ended
+    return f"{ended}, after {duration(span.total_seconds())}"
+
+
+def _moment(text: str) -> str:
+    """Write a moment as people do; what is no moment is left as it is."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment.tzinfo else text

@@ -1,0 +1,191 @@
+"""What is typed becomes settings of the deployment, in order, or one calm sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gristmill.cli.options import COMMANDS, JOB_COMMANDS, parse
+from gristmill.cli.start import overrides
+from gristmill.errors import SpecError
+from gristmill.spec.overrides import Override
+from gristmill.spec.values import ErrorThreshold, OutputFormat
+from unit.cli.doubles import ScriptedJobs
+
+Type = Callable[..., int]
+
+
+def typed(*words: str) -> list[Override]:
+    return overrides(parse(["run", "score.py", "--input", "in", *words]).settings)
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "value", "origin"),
+    [
+        (["--model", "m.pkl"], "model", "m.pkl", "--model m.pkl"),
+        (["--python", "/venv"], "gristmill.python", "/venv", "--python /venv"),
+        (["--use-current-python"], "gristmill.use_current_python", True, "--use-current-python"),
+        (["--workers", "auto"], "gristmill.workers", "auto", "--workers auto"),
+        (["--workers=4"], "gristmill.workers", "4", "--workers 4"),
+        (["--mini-batch-size", "5"], "settings.mini_batch_size", "5", "--mini-batch-size 5"),
+        (["--mini", "5"], "settings.mini_batch_size", "5", "--mini-batch-size 5"),
+        (["--timeout", "0.5"], "settings.retry_settings.timeout", "0.5", "--timeout 0.5"),
+        (["--init-timeout", "9"], "gristmill.init_timeout", "9", "--init-timeout 9"),
+        (["--max-retries", "0"], "settings.retry_settings.max_retries", "0", "--max-retries 0"),
+        (["--error-threshold", "20%"], "settings.error_threshold", "20%", "--error-threshold 20%"),
+        (["--error-threshold", "-1"], "settings.error_threshold", "-1", "--error-threshold -1"),
+        (["--format", "azure"], "gristmill.output_format", "azure", "--format azure"),
+        (["--output-file-name", "p.csv"], "settings.output_file_name", "p.csv", "--output-file-name p.csv"),
+        (
+            ["--output-action", "summary_only"],
+            "settings.output_action",
+            "summary_only",
+            "--output-action summary_only",
+        ),
+        (["--no-recursive"], "gristmill.recursive", False, "--no-recursive"),
+        (["--include-hidden"], "gristmill.include_hidden", True, "--include-hidden"),
+        (["--logging-level", "debug"], "settings.logging_level", "debug", "--logging-level debug"),
+    ],
+)
+def test_option_is_an_override(words: list[str], path: str, value: object, origin: str) -> None:
+    assert typed(*words) == [Override(path=path, value=value, origin=origin)]
+
+
+def test_set_takes_several_settings_and_may_be_repeated() -> None:
+    found = typed("--set", "tags.team=forest", "timeout=5", "--set", "a=1.10")
+
+    assert [(one.path, one.value, one.origin, one.text) for one in found] == [
+        ("tags.team", "forest", "--set tags.team=forest", "forest"),
+        ("timeout", 5, "--set timeout=5", "5"),
+        ("a", 1.1, "--set a=1.10", "1.10"),
+    ]
+
+
+def test_settings_keep_the_order_in_which_they_were_typed() -> None:
+    found = typed("--workers", "2", "--set", "gristmill.workers=3", "--workers", "4")
+
+    assert [one.value for one in found] == ["2", 3, "4"]
+
+
+def test_every_set_without_a_value_is_reported_at_once() -> None:
+    with pytest.raises(SpecError) as caught:
+        typed("--set", "a", "b=1", "--set", "=c")
+
+    assert len(caught.value.problems) == 2
+
+
+def test_options_reach_the_service_checked(gristmill: Type, jobs: ScriptedJobs, script: str) -> None:
+    words = [
+        "--workers",
+        "3",
+        "--error-threshold",
+        "5%",
+        "--format",
+        "azure",
+        "--no-recursive",
+        "--mini",
+        "7",
+    ]
+    names = ["--output", "out", "--job-name", "one", "--overwrite"]
+
+    assert gristmill("run", script, "--input", "in", *words, *names) == 0
+
+    (request,) = jobs.requests
+    settings = request.deployment.settings
+    assert (settings.workers, settings.mini_batch_size, settings.recursive) == (3, 7, False)
+    assert settings.error_threshold == ErrorThreshold(items=None, fraction=0.05)
+    assert settings.output_format is OutputFormat.AZURE
+    assert (request.input, request.output) == (Path("in"), Path("out"))
+    assert (request.name, request.overwrite) == ("one", True)
+
+
+def test_model_is_relative_to_the_current_folder(
+    gristmill: Type, jobs: ScriptedJobs, script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "model.pkl").write_text("1")
+    monkeypatch.chdir(tmp_path / "here")
+
+    assert gristmill("run", f"../{script}", "--input", "in", "--model", "model.pkl") == 0
+
+    model = jobs.requests[0].deployment.model
+    assert model is not None
+    assert model.path == tmp_path / "here" / "model.pkl"
+
+
+def test_all_wrong_values_are_reported_with_their_options(
+    gristmill: Type, jobs: ScriptedJobs, script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gristmill("run", script, "--input", "in", "--workers", "none", "--timeout", "-1") == 2
+
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[:3] for line in lines] == [
+        ["gristmill", "error", "--workers none"],
+        ["gristmill", "error", "--timeout -1"],
+    ]
+    assert jobs.requests == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["rum"], "there is no command 'rum'; did you mean run?"),
+        (["job", "lst"], "there is no command 'lst'; did you mean list?"),
+        (["xyzzy"], "there is no command 'xyzzy'; there are run, resume, verify, job"),
+        (["run", "s.py", "--imput", "x"], "there is no option --imput; did you mean --input?"),
+        (
+            ["run", "s.py", "--mini-bach-size=5"],
+            "there is no option --mini-bach-size; did you mean --mini-batch-size?",
+        ),
+        (["run", "s.py"], "the following arguments are required: --input"),
+        (["job"], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_what_does_not_exist_is_answered_with_the_nearest(
+    words: list[str], says: str, gristmill: Type, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gristmill(*words) == 2
+
+    assert capsys.readouterr().err.splitlines()[0] == f"gristmill: error: {says}"
+
+
+def test_no_command_shows_the_help_and_starts_nothing(
+    gristmill: Type, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gristmill() == 2
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("usage: gristmill")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["job", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    heavy = ["pydantic", "ruamel", "rich", "pathspec", "gristmill.service", "gristmill.spec", "gristmill.run"]
+    program = (
+        "import sys; from gristmill.cli.main import main; status = main(sys.argv[1:]);"
+        f"print([name for name in {heavy} if name in sys.modules], status)"
+    )
+
+    said = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert said.stdout.splitlines()[-1] == "[] 0"
+
+
+@pytest.mark.parametrize(
+    "target", [command.target for command in (*COMMANDS.values(), *JOB_COMMANDS.values())]
+)
+def test_every_command_of_the_table_exists(target: str) -> None:
+    module, _, function = target.partition(":")
+
+    assert callable(getattr(__import__(module, fromlist=[function]), function))

@@ -1,0 +1,177 @@
+"""How jobs, lists, logs and proofs look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gristmill.cli import show
+from unit.cli.doubles import COMPLETED, FAILED, ScriptedJobs, proof
+
+Type = Callable[..., int]
+Captured = pytest.CaptureFixture[str]
+
+
+def test_completed_job_shows_everything_in_aligned_lines() -> None:
+    assert show.job(COMPLETED) == [
+        "job           digits",
+        "status        Completed",
+        "summary       Completed: 1,797 of 1,797 items, 0 failed",
+        "items         1,797: 1,797 scored, 0 failed, 0 not run",
+        "mini-batches  36 of 36 done",
+        "input         /data/images",
+        "predictions   /data/out/predictions.csv",
+        "read with     pd.read_csv('/data/out/predictions.csv')",
+        "job folder    /home/ada/.gristmill/jobs/digits",
+        "created       2024-05-01 12:00:00 UTC",
+        "started       2024-05-01 12:00:01 UTC",
+        "ended         2024-05-01 12:01:06 UTC, after 1 min 05 s",
+    ]
+
+
+def test_interrupted_job_says_so_and_how_to_go_on() -> None:
+    view = replace(
+        FAILED, status="Running", is_interrupted=True, message="", ended_at="", summary="Running: 30 items"
+    )
+
+    lines = show.job(view)
+
+    assert "status        Interrupted: it says Running, but no process works on it" in lines
+    assert lines[-1] == "go on with    gristmill resume digits"
+
+
+def test_end_of_a_good_job_is_three_lines() -> None:
+    assert show.ending(COMPLETED) == [
+        "Completed: 1,797 of 1,797 items, 0 failed",
+        "predictions  /data/out/predictions.csv",
+        "read with    pd.read_csv('/data/out/predictions.csv')",
+    ]
+
+
+def test_end_of_a_failed_job_has_message_places_and_the_command_that_goes_on() -> None:
+    assert show.ending(replace(FAILED, read_hint=None)) == [
+        "Failed: 30 of 1,797 items, 11 failed, 1,756 not run",
+        "",
+        "  images/3.png: ValueError: no digit",
+        '    File "score.py", line 7, in run',
+        "",
+        "so far      /data/out/predictions.partial.csv",
+        "failures    /data/out/failures.jsonl",
+        "logs        gristmill job logs digits",
+        "go on with  gristmill resume digits",
+    ]
+
+
+def test_message_of_one_line_stands_below_the_summary() -> None:
+    assert show.ending(replace(FAILED, message="cancelled by Ctrl-C"))[1:3] == [
+        "  cancelled by Ctrl-C",
+        "so far      /data/out/predictions.partial.csv",
+    ]
+
+
+def test_paths_below_the_current_folder_are_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert show.near(str(tmp_path / "out" / "predictions.csv")) == "out/predictions.csv"
+    assert show.near(str(tmp_path.parent / "x")) == str(tmp_path.parent / "x")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7620, "2 h 07 min")],
+)
+def test_durations_are_words(seconds: float, words: str) -> None:
+    assert show.duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "words"), [(0, "0 B"), (999, "999 B"), (1400, "1.4 kB"), (2e9, "2.0 GB")]
+)
+def test_sizes_are_words(size_bytes: int, words: str) -> None:
+    assert show.size(size_bytes) == words
+
+
+def test_list_is_a_table_in_the_given_order(gristmill: Type, jobs: ScriptedJobs, capsys: Captured) -> None:
+    jobs.views = [replace(FAILED, name="a-longer-name", is_interrupted=True), COMPLETED]
+
+    assert gristmill("job", "list") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "JOB            STATUS       ITEMS  SCORED  FAILED  CREATED",
+        "a-longer-name  Interrupted  1,797      30      11  2024-05-01 12:00:00 UTC",
+        "digits         Completed    1,797   1,797       0  2024-05-01 12:00:00 UTC",
+    ]
+
+
+def test_empty_list_leaves_stdout_empty(gristmill: Type, jobs: ScriptedJobs, capsys: Captured) -> None:
+    jobs.views = []
+
+    assert gristmill("job", "list") == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("there are no jobs yet")
+
+
+def test_json_is_the_whole_answer(gristmill: Type, capsys: Captured) -> None:
+    for words, answer in ((["show", "digits"], COMPLETED.to_json()), (["list"], [COMPLETED.to_json()])):
+        assert gristmill("job", *words, "--json") == 0
+        assert json.loads(capsys.readouterr().out) == answer
+
+
+def test_proof_names_each_problem(gristmill: Type, jobs: ScriptedJobs, capsys: Captured) -> None:
+    jobs.verification = proof("item 3 is twice", "item 4 is lost")
+
+    gristmill("verify", "digits")
+
+    first, *problems = capsys.readouterr().out.splitlines()
+    assert first == jobs.verification.summary
+    assert problems == ["  item 3 is twice", "  item 4 is lost"]
+
+
+@pytest.fixture
+def job_with_logs(jobs: ScriptedJobs, tmp_path: Path) -> ScriptedJobs:
+    contents = {
+        "job_result.txt": "Completed\n",
+        "job_error.txt": "",
+        "user/stdout/node/process000.stdout.txt": "".join(f"line {number}\n" for number in range(5000)),
+        "user/stderr/node/process000.stderr.txt": "",
+        "sys/job_report/node_summary.csv": "a,b\n",
+    }
+    for name, text in contents.items():
+        path = tmp_path / "logs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        jobs.log_files.append(path)
+    jobs.running.view = replace(COMPLETED, folder=str(tmp_path))
+    return jobs
+
+
+def test_logs_are_listed_and_the_telling_ones_shown(
+    gristmill: Type, job_with_logs: ScriptedJobs, tmp_path: Path, capsys: Captured
+) -> None:
+    assert gristmill("job", "logs", "digits") == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"{tmp_path / 'logs'}:",
+        "      10 B  job_result.txt",
+        "       0 B  job_error.txt",
+        "   48.9 kB  user/stdout/node/process000.stdout.txt",
+        "       0 B  user/stderr/node/process000.stderr.txt",
+        "       4 B  sys/job_report/node_summary.csv",
+        "",
+        "== job_result.txt",
+        "Completed",
+        "",
+        "== the end of user/stdout/node/process000.stdout.txt",
+        *(f"line {number}" for number in range(4980, 5000)),
+    ]
+
+
+def test_logs_path_is_only_the_folder(
+    gristmill: Type, job_with_logs: ScriptedJobs, tmp_path: Path, capsys: Captured
+) -> None:
+    assert gristmill("job", "logs", "digits", "--path") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'logs'}\n"
