@@ -67,8 +67,15 @@ def _set_up_streams() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
 
 
+class _Log(logging.FileHandler):
+    """A log in which no character can fail; the parameter for it came with Python 3.9."""
+
+    def _open(self) -> Any:
+        return open(self.baseFilename, self.mode, encoding="utf-8", errors="backslashreplace")
+
+
 def _set_up_logging(path: str, level: str) -> None:
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = _Log(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)

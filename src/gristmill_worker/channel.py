@@ -1,14 +1,12 @@
 """The worker's end of the two pipes: frames in, frames out, out of the script's reach."""
 
-import fcntl
 import json
 import os
 from typing import Any, List, Tuple
 
 from gristmill_worker import wire
+from gristmill_worker.descriptors import out_of_reach
 
-#: Descriptors of ours start here, far from those that a script closes or counts on.
-FIRST_DESCRIPTOR = 200
 _READ_BYTES = 65536
 
 
@@ -20,8 +18,8 @@ class Channel:
     """Blocking reads and writes of frames; the coordinator's side never blocks."""
 
     def __init__(self, incoming: int, outgoing: int) -> None:
-        self._in = _move_away(incoming)
-        self._out = _move_away(outgoing)
+        self._in = out_of_reach(incoming)
+        self._out = out_of_reach(outgoing)
         self._buffer = b""
 
     def read(self) -> Tuple[int, bytes]:
@@ -76,12 +74,6 @@ class Channel:
                 os.close(descriptor)
             except OSError:
                 continue  # the script closed it before
-
-
-def _move_away(descriptor: int) -> int:
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
-    os.close(descriptor)
-    return moved
 
 
 def tasks_of(payload: bytes) -> List[Tuple[int, int, int, int, int]]:

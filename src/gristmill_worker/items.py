@@ -10,6 +10,8 @@ import struct
 import sys
 from typing import List, Tuple
 
+from gristmill_worker.descriptors import out_of_reach
+
 _U64 = 8
 
 
@@ -17,8 +19,8 @@ class ItemReader:
     """Reads the items of mini-batches; keeps two descriptors open that close on exec."""
 
     def __init__(self, folder: str, root: str) -> None:
-        self._paths = os.open(os.path.join(folder, "paths"), os.O_RDONLY | os.O_CLOEXEC)
-        self._offsets = os.open(os.path.join(folder, "offsets"), os.O_RDONLY | os.O_CLOEXEC)
+        self._paths = out_of_reach(os.open(os.path.join(folder, "paths"), os.O_RDONLY))
+        self._offsets = out_of_reach(os.open(os.path.join(folder, "offsets"), os.O_RDONLY))
         self._prefix = root if root.endswith("/") else root + "/"
         self._encoding = sys.getfilesystemencoding()
 

@@ -55,6 +55,7 @@ class Worker:
         self._noticed: set = set()  # type: ignore[type-arg]
         self._reported_ns = time.monotonic_ns()
         self._pending = slots.NOTHING_PENDING
+        self._activity = slots.RESTING
 
     def start(self, path: str, code: str, arguments: Sequence[str]) -> bool:
         """Import the script and call ``init()``; report READY or START_FAILED and return which."""
@@ -75,7 +76,7 @@ class Worker:
             self._channel.tell(wire.START_FAILED, {"stage": stage, "message": message, "traceback": text})
             return False
         self._leave_if_forked()
-        self._slot.publish(slots.IDLE, 0, time.monotonic_ns(), 0, 0, 0, 0, slots.NOTHING_PENDING)
+        self._publish_idle()
         self._channel.tell(wire.READY, {"init_s": time.monotonic() - began, "modules": loaded_modules(code)})
         return True
 
@@ -107,7 +108,8 @@ class Worker:
         for index, raw in enumerate(self._items.read(first, batches)):
             batch = first + index
             now = time.monotonic_ns()
-            slot.publish(slots.RUNNING, self._ordinal, now, batch, first_item, items, attempt, self._pending)
+            self._activity = (slots.RUNNING, self._ordinal, now, batch, first_item, items, attempt)
+            slot.publish(*self._activity, self._pending)
             if slot.recalled():
                 self._drop(batches - index)
                 return
@@ -189,6 +191,7 @@ class Worker:
             files,
             seconds + (ended_ns - began_ns) / 1e9,
         )
+        self._activity = slots.RESTING
         if alone or ended_ns - self._reported_ns > REPORT_EVERY_NS:
             self._report()
 
@@ -201,9 +204,13 @@ class Worker:
             self._channel.write(wire.frame(wire.DONE, payload))
             reach("worker.outcome.after_send")
             self._pending = slots.NOTHING_PENDING
-            now = time.monotonic_ns()
-            self._slot.publish(slots.IDLE, self._ordinal, now, 0, 0, 0, 0, slots.NOTHING_PENDING)
-            self._reported_ns = now
+            self._slot.publish(*self._activity, slots.NOTHING_PENDING)
+            self._reported_ns = time.monotonic_ns()
+
+    def _publish_idle(self) -> None:
+        """Say that nothing is running, so that nobody looks at its deadline."""
+        self._activity = slots.RESTING
+        self._slot.publish(*self._activity, self._pending)
 
     def _fail(
         self,
@@ -233,10 +240,12 @@ class Worker:
                 "log_offset": _size_of_log(),
             },
         )
+        self._publish_idle()
 
     def _drop(self, batches: int) -> None:
         """Answer a recall: everything up to here has been run or is dropped."""
         self._report()
+        self._publish_idle()
         self._ordinal += batches
         self._channel.write(wire.frame(wire.DROPPED, wire.DROPPED_STRUCT.pack(self._ordinal)))
 

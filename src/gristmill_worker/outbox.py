@@ -20,17 +20,22 @@ class Outbox:
         self.folder = folder
         self._aside = aside
         os.makedirs(folder, exist_ok=True)
-        self._seen_ns = os.stat(folder).st_mtime_ns
+        self._seen_ns = 0
+        """The folder's mtime when it was last seen empty, once later changes are sure to give it another."""
 
     def is_touched(self) -> bool:
         """Say whether anything may lie in the folder (one ``stat`` in the usual case)."""
         try:
             changed_ns = os.stat(self.folder).st_mtime_ns
+            if changed_ns == self._seen_ns:
+                return False
+            now_ns = time.time_ns()
+            if os.listdir(self.folder):
+                return True
         except OSError:
             return True
-        if changed_ns != self._seen_ns:
-            return True
-        return time.time_ns() - changed_ns < _TICK_NS and bool(os.listdir(self.folder))
+        self._seen_ns = changed_ns if now_ns - changed_ns > _TICK_NS else 0
+        return False
 
     def set_aside(self, first: int, first_item: int, attempt: int) -> int:
         """Move everything to the mini-batch's own folder and return the number of entries moved."""
@@ -40,7 +45,7 @@ class Outbox:
             os.makedirs(target, exist_ok=True)
             for name in entries:
                 os.rename(os.path.join(self.folder, name), os.path.join(target, name))
-        self._seen_ns = os.stat(self.folder).st_mtime_ns
+        self._seen_ns = 0
         return len(entries)
 
     def empty(self) -> None:
@@ -51,7 +56,7 @@ class Outbox:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 os.unlink(path)
-        self._seen_ns = os.stat(self.folder).st_mtime_ns
+        self._seen_ns = 0
 
     def _entries(self) -> "list[str]":
         os.makedirs(self.folder, exist_ok=True)  # a script may have removed it

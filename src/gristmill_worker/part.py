@@ -7,6 +7,8 @@ sent, so that whoever reads an outcome finds its bytes.
 import os
 import zlib
 
+from gristmill_worker.descriptors import out_of_reach
+
 
 class Part:
     """An append-only file with a running offset and the CRC-32 of the record that is being made."""
@@ -26,7 +28,7 @@ class Part:
         """
         if self._file < 0:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            self._file = os.open(self._path, flags, 0o666)
+            self._file = out_of_reach(os.open(self._path, flags, 0o666))
         view = memoryview(data)
         try:
             while view:

@@ -25,6 +25,8 @@ _COPY_AT = (64, 1024)
 #: The fields of `wire.RECORD_STRUCT`; with no mini-batches (index 1) nothing is pending.
 Record = Tuple[int, int, int, int, int, int, int, int, int, int, int, int, float]
 NOTHING_PENDING: Record = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0)
+#: What `Slot.publish` takes before the record, where nothing is running.
+RESTING = (IDLE, 0, 0, 0, 0, 0, 0)
 
 
 class Activity(NamedTuple):

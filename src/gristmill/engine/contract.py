@@ -155,7 +155,7 @@ class Load:
 class Engine(Protocol):
     """Runs tasks in workers.
 
-    Tests hold every engine to one suite (``tests/contracts/engine.py``).
+    Tests hold every engine to one suite (``tests/contracts/engine_suite.py``).
     """
 
     def start(self) -> None:

@@ -81,10 +81,10 @@ def _ask(path: Path, chosen: str) -> tuple[tuple[int, int, int], str]:
             check=True,
         )
         (major, minor, patch), tag = json.loads(answer.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        said = getattr(error, "stderr", None) or str(error)
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
+        said = (getattr(error, "stderr", None) or "").strip() or str(error)
         raise InterpreterError(
-            f"{path} ({chosen}) does not run as a Python interpreter: {said.strip().splitlines()[-1]}. "
+            f"{path} ({chosen}) does not run as a Python interpreter: {said.splitlines()[-1]}. "
             "Give the path of one that does with --python PATH"
         ) from error
     return (major, minor, patch), tag

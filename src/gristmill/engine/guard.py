@@ -2,8 +2,8 @@
 
 It waits on a pipe that only the coordinator holds open. When that closes, for whatever reason, it kills
 every process that carries the run's mark, until none is left, removes the run's temporary folder, and ends.
-It runs in a session of its own with an empty environment, executes our code only, and is started as a plain
-file: ``python -I -S guard.py RUN_ID SCRATCH_FOLDER``, with the pipe as its standard input.
+It runs in a session of its own with an environment of its own, executes our code only, and is started as a
+plain file: ``python -I -S guard.py RUN_ID SCRATCH_FOLDER``, with the pipe as its standard input.
 """
 
 from __future__ import annotations

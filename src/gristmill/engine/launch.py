@@ -24,6 +24,8 @@ from gristmill.engine.sweep import RUN_MARK, WORKER_MARK
 from gristmill.storage.publish import publish_bytes
 
 _CHANNEL_IN, _CHANNEL_OUT = 3, 4
+#: Parts of one start of a job are numbered from ``fence`` times this.
+PARTS_PER_START = 1 << 20
 
 #: Numeric libraries that start a thread per core unless told otherwise: N workers would fight for the cores.
 _THREAD_VARIABLES = (
@@ -93,7 +95,14 @@ class Assignment:
 
 def scratch_folder(run_id: str) -> Path:
     """Return the temporary folder of a run, on a local disk."""
-    return Path(tempfile.gettempdir()) / f"gristmill-{run_id}"
+    return Path(tempfile.gettempdir()) / f"gristmill-{run_id[:12]}"
+
+
+def worker_folder(assignment: Assignment, worker: int, part: int) -> Path:
+    """Return a worker's private temporary folder; short, since sockets in it have paths of 107 bytes at
+    most.
+    """
+    return assignment.scratch / f"w{worker}-{part - assignment.fence * PARTS_PER_START}"
 
 
 def part_path(staging: Path, part: int) -> Path:
@@ -126,7 +135,7 @@ def launch_worker(assignment: Assignment, archive: Path, worker: int, part: int)
         The interpreter cannot be executed, or a folder or log cannot be made.
     """
     mark = f"{assignment.run_id}.{worker}.{part}"
-    working_folder = assignment.scratch / f"worker-{worker}-{part}"
+    working_folder = worker_folder(assignment, worker, part)
     outbox = assignment.staging / "outbox" / str(part)
     for folder in (working_folder, outbox, part_path(assignment.staging, part).parent):
         folder.mkdir(parents=True, exist_ok=True)

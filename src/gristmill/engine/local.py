@@ -10,7 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gristmill.engine.contract import Event, Load, Scored, StartFailed, Task
-from gristmill.engine.launch import Assignment, launch_worker, scratch_folder, slots_path, worker_archive
+from gristmill.engine.launch import (
+    PARTS_PER_START,
+    Assignment,
+    launch_worker,
+    scratch_folder,
+    slots_path,
+    worker_archive,
+    worker_folder,
+)
 from gristmill.engine.performance import PerformanceLog
 from gristmill.engine.process import Process, start_guard
 from gristmill.engine.supervisor import State, Supervisor
@@ -31,8 +39,6 @@ _CLOCK_S = 0.050
 SHUTDOWN_LIMIT_S = 30.0
 #: After `shutdown()` a worker has this long for the interpreter's own end.
 _LAST_BREATH_S = 5.0
-#: Parts of one start of a job are numbered from ``fence`` times this.
-PARTS_PER_START = 1 << 20
 _WEIGHT_OF_LATEST = 0.3
 
 
@@ -218,9 +224,8 @@ class LocalEngine:
         if supervisor.outgoing in self._selector.get_map():
             self._selector.unregister(supervisor.outgoing)
         supervisor.close()
-        shutil.rmtree(
-            self._assignment.scratch / f"worker-{supervisor.worker}-{supervisor.part}", ignore_errors=True
-        )
+        folder = worker_folder(self._assignment, supervisor.worker, supervisor.part)
+        shutil.rmtree(folder, ignore_errors=True)
         seat = self._seats[supervisor.worker]
         seat.supervisor = None
         if not self._closing and not any(isinstance(event, StartFailed) for event in happened):

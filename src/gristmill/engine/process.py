@@ -106,7 +106,9 @@ def start_guard(run_id: str, python: str, scratch: Path) -> tuple[Process, int]:
         silence = os.open(os.devnull, os.O_WRONLY)
         try:
             process = Process(
-                [python, "-I", "-S", script, run_id, str(scratch)], {}, {0: waiting, 1: silence, 2: silence}
+                [python, "-I", "-S", script, run_id, str(scratch)],
+                {"GRISTMILL_GUARD": run_id},
+                {0: waiting, 1: silence, 2: silence},
             )
         finally:
             os.close(silence)

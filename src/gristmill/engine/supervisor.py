@@ -78,6 +78,8 @@ class Supervisor:
         self._death: tuple[Reason, str] | None = None
         self._has_worked = False
         self._is_halted = False
+        self._blamed: int | None = None
+        """The ordinal of the mini-batch that ran out of time."""
 
     # What the owner asks of it
 
@@ -161,7 +163,8 @@ class Supervisor:
         activity = self._slot.read()
         self._take_pending(activity.pending, events)
         running = activity.state == slots.RUNNING and self._owed.begins_with(activity.first)
-        running = running and not self._is_halted
+        if self._is_halted or self._blamed not in (None, activity.ordinal):
+            running = False  # no fault of its own: we stopped it, or meant the one before it
         reason, words = self._death or (Reason.WORKER_DIED, exit_in_words(status))
         message = words if self._death is not None else f"the worker {words}"
         if running:
@@ -202,6 +205,7 @@ class Supervisor:
             time.sleep(_SECOND_LOOK_S)
             again = self._slot.read()
             if again.state == slots.RUNNING and again.ordinal == seen.ordinal:
+                self._blamed = again.ordinal
                 self._kill_for(
                     Reason.TIMEOUT,
                     f"run() did not return within {limit_s:g} s (timeout); its worker was killed",
@@ -315,8 +319,9 @@ class Supervisor:
 
     def _on_dropped(self, ordinal: int, events: list[Event]) -> None:
         """Put back what the worker dropped of its own accord, and end the recall with the last of it."""
-        dropped = self._owed.batches - (self._owed.handed_out - ordinal)
-        if dropped > 0 and not self._taken_back:
+        still_queued = max(0, self._owed.handed_out - ordinal - self._taken_back)
+        dropped = self._owed.batches - still_queued
+        if dropped > 0:
             events.extend(self._owed.take_back(0, dropped))
         if self._recalled_to is not None and ordinal >= self._recalled_to:
             self._end_recall()
