@@ -77,7 +77,7 @@ def test(args: list[str]) -> int:
     selection = ["-m", ""] if "--all" in args else []
     wanted = [arg for arg in args if arg != "--all"]
     told = any(arg.startswith(("-n", "--numprocesses", "--pdb", "no:xdist")) for arg in wanted)
-    parallel = [] if told else ["-n", "2"]
+    parallel = [] if told else ["-n", "2", "--dist", "loadscope"]
     status = call(venv, ["python", "-m", "pytest", *parallel, *selection, *wanted])
     if status:
         failed.append("pytest")

@@ -239,12 +239,12 @@ def _new_draft(folder: Path) -> ManifestDraft:
 
 
 _REMEDIES = {
-    "hidden": "hidden names (ask for hidden files to list them)",
-    "markers": "markers such as _SUCCESS (ask for hidden files to list them)",
+    "hidden": "with a hidden name (--include-hidden lists them)",
+    "markers": "markers such as _SUCCESS (--include-hidden lists them)",
     "special": "pipes, sockets or devices",
     "excluded": "excluded folders",
     "loops": "links that lead back to where they are",
-    "folders": "sub-folders (search recursively to list what is in them)",
+    "folders": "sub-folders (without --no-recursive their files are listed)",
 }
 
 

@@ -17,16 +17,35 @@ from gristmill.engine.contract import Scored
 from gristmill.errors import StorageError
 from gristmill.faults import reach
 
+_MOST_NOTICES = 5
+
 
 class Delivery:
     """Moves set-aside files to the output folder and remembers which mini-batch each one is from."""
 
-    def __init__(self, staging: Path, output: Path, log: Path) -> None:
+    def __init__(
+        self, staging: Path, output: Path, log: Path, reserved: Collection[str] = frozenset()
+    ) -> None:
+        """Prepare.
+
+        Parameters
+        ----------
+        staging
+            The hidden folder in which workers set files aside.
+        output
+            Where they are to go.
+        log
+            The list of what was moved.
+        reserved
+            Names in the output folder that are not the script's to take.
+        """
         self._staging = staging
         self._output = output
         self._log = log
+        self._reserved = reserved
         self._mend = "\n" if log.exists() else ""
         """Ends a line that a crash has torn, before the first line of ours."""
+        self._notices: list[str] = []
         self.conflicts = 0
         """Files that two mini-batches have written; one of the two was renamed."""
 
@@ -74,10 +93,20 @@ class Delivery:
                     ) from error
 
     def _move(self, source: Path, name: str, mini_batch: int) -> None:
+        if name in self._reserved:
+            self.conflicts += 1
+            taken, name = name, f"{name}.mini-batch-{mini_batch}"
+            self._notice(f"{taken} is the job's own name; what mini-batch {mini_batch} wrote is {name}")
         target = self._output / name
         other = self._writer_of(name) if target.exists() else None
         if other is not None and other != mini_batch:
             self.conflicts += 1
+            earlier, later = sorted((other, mini_batch))
+            self._notice(
+                f"mini-batches {earlier} and {later} both wrote {name}: the later one keeps the name, the "
+                "other "
+                f"is {name}.mini-batch-{earlier}"
+            )
             if other > mini_batch:
                 name = f"{name}.mini-batch-{mini_batch}"
             else:
@@ -88,6 +117,19 @@ class Delivery:
             log.write(self._mend + json.dumps([mini_batch, name]) + "\n")
         self._mend = ""
         os.rename(source, target)
+
+    def take_notices(self) -> list[str]:
+        """Return what the user should know since the last time."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    def _notice(self, text: str) -> None:
+        if self.conflicts <= _MOST_NOTICES:
+            self._notices.append(text)
+        elif self.conflicts == _MOST_NOTICES + 1:
+            self._notices.append(
+                "more files have a name that is taken; delivered.jsonl in the job folder has all"
+            )
 
     def _writer_of(self, name: str) -> int | None:
         """Return the mini-batch that wrote the file that stands in the output under this name."""

@@ -10,6 +10,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,12 +26,17 @@ from gristmill.run.journal import Journal, PlanComplete, Start
 from gristmill.run.ledger import Ledger
 from gristmill.run.lock import JobLock
 from gristmill.run.messages import Messages
+from gristmill.run.progress import End, Progress
 from gristmill.run.publication import Publication
 from gristmill.run.report import ProgressLog, summary_line, write_reports
-from gristmill.run.scheduler import End, Progress, Rules, Scheduler
+from gristmill.run.scheduler import Rules, Scheduler
 from gristmill.spec.values import OutputAction, OutputFormat
 
 _COMPARING_SLICE_S = 0.05
+_AFTER_A_CORRECTION = (
+    "A job keeps its own copy of the code: when the script is corrected, start a new job; when the cause lay "
+    "elsewhere, resume this one"
+)
 _COUNTS_EVERY_S = 3.0
 
 
@@ -88,7 +94,7 @@ class Execution:
             self._lock.release()
             raise
         self._ledger: Ledger = self._history.ledger
-        self._delivery = Delivery(self.job.staging, self.job.output, folder.delivered)
+        self._delivery = Delivery(self.job.staging, self.job.output, folder.delivered, self.job.own_names)
         self._planner: Planner | None = None
         self._journal: Journal | None = None
         self._counts_noted_at = time.monotonic()
@@ -301,8 +307,9 @@ class Execution:
             self.folder.write(self.job)
             self._finish(committer)
             return
-        if committer is not None:
-            self._publication(committer).publish_partial()
+        self._publication(committer).publish_partial()
+        if not self._ledger.scored.count:
+            self._remove_traces()
         if end is End.CANCELLED:
             self._end(Status.CANCELED, message)
         elif end is End.THRESHOLD:
@@ -310,6 +317,10 @@ class Execution:
         elif end is End.ALL_DONE:
             self._end(Status.FAILED, self._messages().nothing_scored())
         else:
+            if scheduler.ending.log:
+                message += f"\nThe full log is in {self.folder.path / scheduler.ending.log}"
+            if end is End.CANNOT_START:
+                message += f"\n{_AFTER_A_CORRECTION}"
             self._end(Status.FAILED, message)
 
     def _finish(self, committer: Committer | None) -> None:
@@ -320,6 +331,12 @@ class Execution:
         shutil.rmtree(self.job.staging, ignore_errors=True)
         reach("publish.after_parts_removed")
         self._end(Status.COMPLETED, self._messages().first_error() if self._ledger.items_failed else "")
+
+    def _remove_traces(self) -> None:
+        """Nothing was finished: leave no empty folders in the output's place."""
+        shutil.rmtree(self.job.staging, ignore_errors=True)
+        with suppress(OSError):
+            self.job.output.rmdir()
 
     def _publication(self, committer: Committer | None) -> Publication:
         assert self._journal is not None

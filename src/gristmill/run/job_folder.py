@@ -110,6 +110,16 @@ class Job:
         """The hidden folder on the output's file system that holds parts until they are published."""
         return self.output / f".gristmill-{self.name}"
 
+    @property
+    def columns(self) -> Path:
+        """Where the columns of a headerless predictions file are written down."""
+        return self.target.with_name(f"{self.target.stem}.columns.json")
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """Names in the output folder that are the job's own: a script's file of that name gets another."""
+        return frozenset({self.target.name, self.partial_target.name, self.failures.name, self.columns.name})
+
     def to_json(self) -> dict[str, Any]:
         """Return the job as values for JSON."""
         values = asdict(replace(self, deployment=None))  # type: ignore[arg-type]  # it has its own form
@@ -212,8 +222,8 @@ class JobFolder:
             self.path.mkdir(mode=0o700)
         except FileExistsError as error:
             raise JobStateError(
-                f"there is a job called {self.name} already; choose another --job-name, or go on with it: "
-                f"gristmill resume {self.name}"
+                f"there is a job called {self.name} already (gristmill job show {self.name}); choose another "
+                "--job-name"
             ) from error
         except OSError as error:
             raise StorageError(

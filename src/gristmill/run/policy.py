@@ -33,7 +33,7 @@ def after_failure(attempt: int, max_retries: int) -> AfterFailure:
     return AfterFailure.RETRY if attempt <= max_retries else AfterFailure.GIVE_UP
 
 
-def is_exceeded(threshold: ErrorThreshold, failed: int, done: int) -> bool:
+def is_exceeded(threshold: ErrorThreshold, failed: int, done: int, is_end: bool = False) -> bool:
     """Say whether so many items have failed that the job is to be stopped.
 
     Parameters
@@ -44,13 +44,16 @@ def is_exceeded(threshold: ErrorThreshold, failed: int, done: int) -> bool:
         Items that have failed or have no result.
     done
         Items in an end state, failed ones included.
+    is_end
+        Whether there are no more: then a share counts whatever the number of items.
 
     Notes
     -----
     Failures must *exceed* the limit: at 0 the first failure stops the job (contract, section 2).
     """
     if threshold.fraction is not None:
-        return done >= threshold.minimum_sample and failed > threshold.fraction * done
+        counts = done >= threshold.minimum_sample or (is_end and threshold.judged_at_end)
+        return counts and failed > threshold.fraction * done
     return threshold.items is not None and threshold.items >= 0 and failed > threshold.items
 
 

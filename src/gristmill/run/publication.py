@@ -165,18 +165,13 @@ class Publication:
             },
             indent=2,
         )
-        path = columns_path(self.job.target)
+        path = self.job.columns
         try:
             publish_bytes(path, text.encode("ascii") + b"\n")
         except OSError as error:
             raise StorageError(
                 f"{path} cannot be written: {error}; make room, then resume the job"
             ) from error
-
-
-def columns_path(target: Path) -> Path:
-    """Return where the columns of a headerless predictions file are written down."""
-    return target.with_name(f"{target.stem}.columns.json")
 
 
 def read_hint(target: Path, columns: tuple[str, ...] | None) -> str:

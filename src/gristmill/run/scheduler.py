@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from gristmill.engine.contract import (
@@ -35,6 +34,7 @@ from gristmill.run.delivery import Delivery
 from gristmill.run.job_folder import utc_now
 from gristmill.run.journal import FailedTry, JobColumns, Journal, Modules, PlanComplete, Record
 from gristmill.run.ledger import Ledger
+from gristmill.run.progress import End, Ending, Progress
 from gristmill.spec.values import ErrorThreshold
 
 #: Rows and journal are made safe against a loss of power this often.
@@ -66,41 +66,6 @@ class Plan(Protocol):
     @property
     def manifest(self) -> Manifest:
         """The mini-batches so far."""
-
-
-class End(Enum):
-    """Why the loop ended."""
-
-    ALL_DONE = "all done"
-    THRESHOLD = "threshold"
-    CANNOT_START = "cannot start"
-    CANCELLED = "cancelled"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How the loop ended, and with what message."""
-
-    end: End
-    message: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a job is; for the eyes of people."""
-
-    items: int
-    """Items in the plan so far."""
-    plan_complete: bool
-    done: int
-    """Items in an end state."""
-    failed: int
-    """Items of these that failed or have no result."""
-    workers: int
-    ready: int
-    notices: tuple[str, ...] = ()
-    """New sentences for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,9 +305,10 @@ class Scheduler:
             self._engine.give_up(failure.worker)
             self._notices.append(f"worker {failure.worker} is given up: {failure.message}")
         else:
-            text = f"{failure.message}\n{failure.traceback}".rstrip()
-            where = f"\nThe full log is in {failure.log}" if failure.log else ""
-            self._end(End.CANNOT_START, text + where)
+            text = failure.message
+            if failure.traceback.strip() != text:
+                text = f"{text}\n{failure.traceback}".rstrip()
+            self._end(End.CANNOT_START, text, failure.log)
 
     # What follows
 
@@ -350,22 +316,24 @@ class Scheduler:
         if self._ending is not None:
             return
         ledger = self._ledger
-        if policy.is_exceeded(self._rules.error_threshold, ledger.items_not_succeeded, ledger.items_done):
+        is_end = self._plan.complete and self._is_everything_done()
+        failed, done = ledger.items_not_succeeded, ledger.items_done
+        if policy.is_exceeded(self._rules.error_threshold, failed, done, is_end):
             self._end(End.THRESHOLD)
             return
         reason = self._cancel_reason()
         if reason is not None:
             self._end(End.CANCELLED, reason)
-        elif self._plan.complete and self._is_everything_done():
+        elif is_end:
             self._end(End.ALL_DONE)
 
     def _is_everything_done(self) -> bool:
         done = self._ledger.scored.count + self._ledger.failed.count
         return done >= self._plan.mini_batches
 
-    def _end(self, end: End, message: str = "") -> None:
+    def _end(self, end: End, message: str = "", log: str = "") -> None:
         if self._ending is None:
-            self._ending = Ending(end=end, message=message)
+            self._ending = Ending(end=end, message=message, log=log)
 
     def _record(self, record: Record) -> None:
         self._journal.record(record)
@@ -384,6 +352,7 @@ class Scheduler:
         for scored in self._undelivered:
             self._delivery.deliver(scored)
         self._undelivered.clear()
+        self._notices += self._delivery.take_notices()
 
     def _progress(self) -> Progress:
         load = self._engine.load()

@@ -27,8 +27,7 @@ from gristmill.faults import reach
 from gristmill.run.execution import Execution, RunIdentity
 from gristmill.run.job_folder import Job, JobFolder, Status, utc_now
 from gristmill.run.lock import is_held
-from gristmill.run.publication import columns_path
-from gristmill.run.scheduler import Progress
+from gristmill.run.progress import Progress
 from gristmill.run.verify import Verification, verify_job
 from gristmill.service.request import RunRequest, check_name, check_output, checked_input, made_up_name
 from gristmill.service.snapshot import changed_model_files, model_state, snapshot_code
@@ -264,7 +263,7 @@ class Jobs:
                 f"the output folder {job.output} cannot be used: {error}; choose another with --output-path"
             ) from error
         if overwrite:
-            for path in (job.target, job.partial_target, job.failures, columns_path(job.target)):
+            for path in (job.target, job.partial_target, job.failures, job.columns):
                 path.unlink(missing_ok=True)
         return tuple(notices)
 

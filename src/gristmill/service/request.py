@@ -26,6 +26,11 @@ class RunRequest:
     """Whether an output that exists already may be replaced."""
 
 
+def _is_empty(folder: Path) -> bool:
+    """Say whether nothing is in a folder but the hidden places of jobs that are still to be resumed."""
+    return all(path.name.startswith(".gristmill-") for path in folder.iterdir())
+
+
 def made_up_name(deployment: Deployment) -> str:
     """Return ``<deployment or script>-<date>-<time>``, which sorts by age."""
     stem = deployment.name or Path(deployment.scoring_script).stem
@@ -78,7 +83,7 @@ def check_output(job: Job, overwrite: bool) -> None:
     if overwrite:
         return
     is_summary = job.deployment.settings.output_action is OutputAction.SUMMARY_ONLY
-    if is_summary and job.output.is_dir() and any(job.output.iterdir()):
+    if is_summary and job.output.is_dir() and not _is_empty(job.output):
         raise OutputError(
             f"the output folder {job.output} is not empty; choose another with --output-path, or "
             "--overwrite to write "

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.run.job_folder import Job, JobFolder, Status
-from gristmill.run.publication import columns_path
 from gristmill.run.report import summary_line
 
 _GOES_ON = (Status.FAILED, Status.CANCELED)
@@ -56,7 +55,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
     hint = None
     if target is not None:
         hint = f"pd.read_csv({str(target)!r})"
-        columns = columns_path(job.target)
+        columns = job.columns
         if columns.exists():
             hint = _recorded_hint(columns) or hint
     status = job.status

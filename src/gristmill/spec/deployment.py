@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gristmill.errors import SpecError
@@ -121,7 +122,17 @@ def _loaded(
     if problems or file is None:
         raise SpecError(*lines(problems))
     said = lines([*layout.notices, *notices(root, file)])
-    return _deployment(file, source, is_bare_script, said)
+    deployment = _deployment(file, source, is_bare_script, said)
+    if is_bare_script and not any(one.path.endswith("error_threshold") for one in overrides):
+        deployment = _lenient_with_few(deployment)
+    return deployment
+
+
+def _lenient_with_few(deployment: Deployment) -> Deployment:
+    """The newcomer's threshold counts from 100 items on; of ten files two may fail."""
+    settings = deployment.settings
+    threshold = replace(settings.error_threshold, judged_at_end=False)
+    return replace(deployment, settings=replace(settings, error_threshold=threshold))
 
 
 def _deployment(

@@ -41,7 +41,9 @@ class ErrorThreshold:
     fraction: float | None
     """The job stops when the failed share of the items that are done exceeds this number, 0 to 1."""
     minimum_sample: int = 100
-    """Items that must be done before ``fraction`` counts."""
+    """Items that must be done before ``fraction`` counts while the job runs."""
+    judged_at_end: bool = True
+    """Whether ``fraction`` counts at the end of a job of fewer items too."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,7 +148,9 @@ def test_an_empty_folder_is_an_input_error(tmp_path: Path, folder: Path) -> None
 def test_a_folder_with_nothing_but_hidden_files_says_so(tmp_path: Path, folder: Path) -> None:
     touch(tmp_path / "input", ".a", ".b/c", "_SUCCESS")
     planner = Planner(root=tmp_path / "input", folder=folder, mini_batch_size=1)
-    with pytest.raises(InputError, match=r"passed over were 2 hidden names \(ask .*\), 1 markers such as"):
+    with pytest.raises(
+        InputError, match=r"passed over were 2 with a hidden name \(--include-hidden .*\), 1 markers such as"
+    ):
         finished(planner)
     planner.close()
 

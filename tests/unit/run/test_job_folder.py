@@ -62,7 +62,7 @@ def test_a_job_folder_is_for_its_owner_only(folder: JobFolder) -> None:
 
 
 def test_a_second_job_of_the_same_name_is_refused(folder: JobFolder) -> None:
-    with pytest.raises(JobStateError, match=r"already; choose another --job-name.*gristmill resume j-1"):
+    with pytest.raises(JobStateError, match=r"already \(gristmill job show j-1\); choose another --job-name"):
         JobFolder(folder.path).create()
 
 

@@ -159,7 +159,8 @@ def test_a_first_start_that_fails_ends_the_job_with_the_scripts_traceback(make: 
     ended = job.start(workers=2, starts={0: ["fail"], 1: ["fail"]})
     assert ended.ending is not None
     assert ended.ending.end is End.CANNOT_START
-    assert ended.ending.message == "init() raised\nTraceback: in init()\nThe full log is in logs/0"
+    assert ended.ending.message == "init() raised\nTraceback: in init()"
+    assert ended.ending.log == "logs/0"
     assert sum(job.calls.values()) == 0
     assert ended.engine.restarts == []
 

@@ -92,6 +92,13 @@ def test_file_without_settings_keeps_the_originals_defaults(loaded: Load) -> Non
     assert (deployment.name, deployment.model, deployment.python) == (None, None, None)
 
 
+def test_a_share_that_was_asked_for_counts_at_the_end_of_a_small_job_too(folder: Path) -> None:
+    share = Override(path="settings.error_threshold", value="20%", origin="--error-threshold 20%")
+    deployment = load(Path("src/score.py"), [share])
+
+    assert deployment.settings.error_threshold == ErrorThreshold(items=None, fraction=0.2, judged_at_end=True)
+
+
 def test_bare_script_has_a_newcomers_defaults(folder: Path) -> None:
     deployment = load(Path("src/score.py"))
 
@@ -105,7 +112,7 @@ def test_bare_script_has_a_newcomers_defaults(folder: Path) -> None:
         max_retries=3,
         timeout_s=600.0,
         init_timeout_s=600.0,
-        error_threshold=ErrorThreshold(items=None, fraction=0.2, minimum_sample=100),
+        error_threshold=ErrorThreshold(items=None, fraction=0.2, judged_at_end=False),
         logging_level="info",
         environment_variables={},
         workers=None,
