@@ -36,8 +36,7 @@ def test_every_worker_has_a_temporary_folder_of_its_own_and_works_in_it(serve: S
     served = serve(ASKS, workers=2, mini_batch_size=1)
     found = facts(served)
     assert {(one["cwd"], one["temp"], one["env"]["TMPDIR"]) for one in found} <= {  # type: ignore[index]
-        (str(path),) * 3
-        for path in (served.bench.assignment.scratch / f"w{n}-{n}" for n in (0, 1))
+        (str(path),) * 3 for path in (served.bench.assignment.scratch / f"w{n}-{n}" for n in (0, 1))
     }
     assert not served.bench.assignment.scratch.exists()
 
