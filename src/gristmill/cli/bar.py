@@ -13,7 +13,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from gristmill.cli.progress import Pace, sentence
+from gristmill.cli.pace import Pace, sentence
 from gristmill.cli.streams import Stderr
 
 if TYPE_CHECKING:

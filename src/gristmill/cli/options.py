@@ -272,7 +272,7 @@ COMMANDS = {
     "resume": Command(
         "go on with a job that was interrupted, cancelled, killed or failed",
         _resume_options,
-        "gristmill.cli.start:resume",
+        "gristmill.cli.follow:resume",
     ),
     "verify": Command(
         "prove from its files that a job lost nothing and has nothing twice",

@@ -6,19 +6,16 @@ What is said is the same in both. This module must not know how a job is run; th
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from gristmill.cli.show import counted, duration
+from gristmill.cli.pace import Pace, sentence
 from gristmill.cli.streams import Stderr
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import Progress
 
 LINE_EVERY_S = 10.0
-_WINDOW_S = 30.0
-_SAMPLE_EVERY_S = 0.5
 
 
 class Display(Protocol):
@@ -91,56 +88,3 @@ class ProgressLines:
         if self._latest:
             self._stderr.say(self._latest)
             self._latest = ""
-
-
-class Pace:
-    """How many items were done in a second, over the last half minute."""
-
-    def __init__(self) -> None:
-        self._samples: deque[tuple[float, int]] = deque()
-        self._latest = (0.0, 0)
-
-    def add(self, now: float, done: int) -> None:
-        """Take in how many items were done at a moment. What a resumed job had before does not count."""
-        self._latest = (now, done)
-        if not self._samples or now - self._samples[-1][0] >= _SAMPLE_EVERY_S:
-            self._samples.append((now, done))
-        while len(self._samples) > 2 and now - self._samples[1][0] >= _WINDOW_S:
-            self._samples.popleft()
-
-    @property
-    def items_per_s(self) -> float | None:
-        """Items in a second; None while there is nothing to tell it from."""
-        if not self._samples:
-            return None
-        elapsed = self._latest[0] - self._samples[0][0]
-        done = self._latest[1] - self._samples[0][1]
-        return done / elapsed if elapsed > 0 and done > 0 else None
-
-
-def sentence(progress: Progress, pace: Pace) -> str:
-    """Say in one line how far a job is.
-
-    Parameters
-    ----------
-    progress
-        How far it is.
-    pace
-        How fast it is.
-
-    Returns
-    -------
-    str
-        ``1,200 of 10,000 items, 3 failed, 250.3 items/s, 35 s left, 2 of 2 workers``; while the input is
-        still being listed, ``of 10,000 or more``, and no time left.
-    """
-    more = "" if progress.plan_complete else " or more"
-    parts = [f"{progress.done:,} of {counted(progress.items, 'item', more)}", f"{progress.failed:,} failed"]
-    speed = pace.items_per_s
-    if speed is not None:
-        parts.append(f"{speed:,.1f} items/s")
-        if progress.plan_complete and progress.done < progress.items:
-            parts.append(f"{duration((progress.items - progress.done) / speed)} left")
-    if progress.workers:
-        parts.append(f"{progress.ready:,} of {counted(progress.workers, 'worker')}")
-    return ", ".join(parts)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.cli.bar import ProgressBar
-from gristmill.cli.progress import Pace, ProgressLines, display, sentence
+from gristmill.cli.pace import Pace, sentence
+from gristmill.cli.progress import ProgressLines, display
 from gristmill.cli.streams import Stderr
 from unit.cli.doubles import progress
 

@@ -1,0 +1,94 @@
+"""Follow a job to its end: its progress on stderr, and what came of it in words and as an exit status."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gristmill.cli import show
+from gristmill.cli.exit_status import ExitStatus, of_error, of_job
+from gristmill.cli.interrupts import Interrupts
+from gristmill.cli.progress import display
+from gristmill.cli.streams import Stderr, answer
+from gristmill.errors import JobError
+
+if TYPE_CHECKING:
+    from gristmill.service.jobs import Jobs, JobView, RunningJob
+
+
+def resume(args: Namespace, jobs: Jobs) -> ExitStatus:
+    """Go on with a job, and follow it.
+
+    Parameters
+    ----------
+    args
+        The options of ``gristmill resume``.
+    jobs
+        The service.
+
+    Returns
+    -------
+    ExitStatus
+        How the job ended.
+
+    Raises
+    ------
+    RequestError
+        There is no such job, or it cannot go on; nothing was started.
+    """
+    return follow(lambda: jobs.resume(args.job), args)
+
+
+def follow(start: Callable[[], RunningJob], args: Namespace) -> ExitStatus:
+    """Begin a job and follow it.
+
+    Parameters
+    ----------
+    start
+        Begins it.
+    args
+        The options that both commands have.
+
+    Returns
+    -------
+    ExitStatus
+        How it ended.
+
+    Raises
+    ------
+    RequestError
+        It cannot be begun.
+    """
+    stderr = Stderr()
+    with Interrupts() as interrupts:
+        running = start()
+        interrupts.watch(running)
+        try:
+            _show_steps(running, stderr)
+        except JobError as error:
+            stderr.say(*(f"gristmill: error: {line}" for line in str(error).splitlines()))
+            stderr.say(f"job folder  {running.folder}", f"go on with  gristmill resume {running.name}")
+            return of_error(error)
+        view = running.view
+    return _ended(view, stderr, args)
+
+
+def _show_steps(running: RunningJob, stderr: Stderr) -> None:
+    shown = display(stderr)
+    stderr.say(f"job {running.name}; output in {show.near(str(running.output))}")
+    try:
+        for text in running.notices:
+            shown.note(text)
+        for progress in running.steps():
+            shown.show(progress)
+    finally:
+        shown.close()
+
+
+def _ended(view: JobView, stderr: Stderr, args: Namespace) -> ExitStatus:
+    stderr.say(*show.ending(view))
+    if args.json:
+        answer(json.dumps(view.to_json(), indent=2))
+    return of_job(view, is_strict=args.strict)
