@@ -5,6 +5,7 @@ GristmillError
 │   ├── SpecError             a deployment file, a setting or an option is wrong
 │   ├── InputError            the input path is missing, empty or unreadable
 │   ├── OutputError           the output exists already, or cannot be written
+│   ├── HomeError             the home, where jobs are kept, cannot be written
 │   ├── InterpreterError      the Python interpreter asked for does not run
 │   ├── UnknownJobError       there is no job of that name
 │   └── JobStateError         the job is not in a state that allows this
@@ -50,6 +51,10 @@ class InputError(RequestError):
 
 class OutputError(RequestError):
     """The output exists already, or cannot be written."""
+
+
+class HomeError(RequestError):
+    """The home, where jobs are kept, cannot be written."""
 
 
 class InterpreterError(RequestError):

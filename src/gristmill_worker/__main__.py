@@ -10,6 +10,7 @@ import logging
 import os
 import shlex
 import sys
+from io import TextIOWrapper
 from typing import Any, Dict
 
 from gristmill_worker.channel import Channel, ChannelLost
@@ -61,10 +62,35 @@ def main() -> int:
     return 0
 
 
+class _Printed(TextIOWrapper):
+    """What the script prints: every line is in the log at once, and neither a character nor a full disk
+    fails.
+    """
+
+    @classmethod
+    def over(cls, stream: Any) -> "_Printed":
+        """Take the place of a standard stream."""
+        return cls(stream.detach(), encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            return len(text)  # the disk of the logs is full: that costs no result
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError:
+            pass
+
+
 def _set_up_streams() -> None:
     """Every line that the script prints is in the log at once, and no character can fail."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    for name in ("stdout", "stderr"):
+        printed = _Printed.over(getattr(sys, name))
+        setattr(sys, name, printed)
+        setattr(sys, "__%s__" % name, printed)
 
 
 class _Log(logging.FileHandler):

@@ -1,6 +1,7 @@
 """A failure in the user's script, in words: a message of one line and the script's own traceback."""
 
 import os
+import sys
 import traceback
 from types import TracebackType
 from typing import Optional, Tuple
@@ -35,12 +36,24 @@ def describe(error: BaseException, script: str, stage: str) -> Tuple[str, str]:
         message = "%s ended the process with sys.exit(%s) in %s" % (script, text, _called(stage))
     else:
         message = "%s: %s" % (name, text) if text else name
+    message += _misplaced(error)
     trace = _own_part(error.__traceback__)
     lines = traceback.format_exception(type(error), error, trace)
     where = _place(trace)
     if where:
         message = "%s (%s)" % (message, where)
     return _shortened(message, _MESSAGE_CHARACTERS), _shortened("".join(lines), _TRACEBACK_CHARACTERS)
+
+
+def _misplaced(error: BaseException) -> str:
+    """Say where a file lies that was looked for in the private working folder, and lies beside the script."""
+    name = getattr(error, "filename", None)
+    if not isinstance(error, FileNotFoundError) or not isinstance(name, str) or os.path.isabs(name):
+        return ""
+    if not os.path.exists(os.path.join(sys.path[0], name)):
+        return ""
+    hint = "; it lies beside the script, but each worker has a working folder of its own: "
+    return hint + "open Path(__file__).parent / %r" % (name,)
 
 
 def _called(stage: str) -> str:

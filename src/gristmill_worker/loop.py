@@ -225,7 +225,7 @@ class Worker:
         self._report()
         self._outbox.empty()
         message, text = describe(error, self._script.file_name, "run")
-        self._log_error("mini-batch %d, try %d\n%s" % (batch, attempt, text))
+        position = self._log_error("mini-batch %d, try %d\n%s" % (batch, attempt, text))
         self._channel.tell(
             wire.FAILED,
             {
@@ -237,7 +237,7 @@ class Worker:
                 "message": message,
                 "traceback": text,
                 "seconds": (time.monotonic_ns() - began_ns) / 1e9,
-                "log_offset": _size_of_log(),
+                "log_offset": position,
             },
         )
         self._publish_idle()
@@ -281,18 +281,13 @@ class Worker:
         if os.getpid() != self._process:
             os._exit(0)
 
-    def _log_error(self, text: str) -> None:
+    def _log_error(self, text: str) -> int:
+        """Append to the error log and return where; -1 where it cannot be written."""
         try:
             with open(self._error_log, "a", encoding="utf-8", errors="backslashreplace") as log:
+                position = log.tell()
                 log.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text))
+            return position
         except OSError:
             sys.stderr.write(text)
-
-
-def _size_of_log() -> int:
-    """Return how long this worker's standard output log is by now."""
-    try:
-        sys.stdout.flush()
-        return os.fstat(1).st_size
-    except (OSError, ValueError, AttributeError):
-        return -1  # the script closed or replaced its standard output
+            return -1

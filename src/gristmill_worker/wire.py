@@ -18,7 +18,8 @@ Worker to coordinator
                  ``init()`` failed; the worker ends.
     ``DONE``     one or more `RECORD_STRUCT`: a run of consecutive mini-batches that returned.
     ``FAILED``   JSON, one mini-batch (or part of one) whose try failed: ``first``, ``first_item``,
-                 ``items``, ``attempt``, ``reason``, ``message``, ``traceback``, ``seconds``, ``log_offset``.
+                 ``items``, ``attempt``, ``reason``, ``message``, ``traceback``, ``seconds``, and
+                 ``log_offset``, where the error log tells of it.
     ``HEADER``   JSON ``{"id", "columns"}``: the columns that records with this header id have.
     ``NOTICE``   JSON ``{"key", "text"}``: to be told once per job.
     ``DROPPED``  u64: every mini-batch handed to this worker before this ordinal (counted from 0) has

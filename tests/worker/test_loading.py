@@ -265,15 +265,15 @@ def test_a_mini_batch_that_fails_is_told_in_the_script_s_own_words(
     assert "gristmill_worker" not in failed.traceback
     assert len(failed.message) < 2_500
     assert len(failed.traceback) < 65_000
-    assert failed.log.startswith("logs/user/std")
+    assert failed.log.startswith(("logs/user/error/node-0/process000.txt:", "logs/user/stderr/"))
 
 
 def test_errors_of_neighbours_are_told_with_their_place_in_the_log(serve: Serve) -> None:
     served = serve(
         "def run(mini_batch):\n    print('before')\n    raise ValueError('no')", mini_batch_size=10
     )
-    offsets = [int(failed.log.rpartition(":")[2]) for failed in served.shift.all(Failed)]
-    assert offsets == [len("before\n"), 2 * len("before\n")]
-    assert [failed.log.rpartition(":")[0] for failed in served.shift.all(Failed)] == [
-        os.path.join("logs/user/stdout/node-0", "process000.stdout.txt")
-    ] * 2
+    places = [failed.log.rpartition(":") for failed in served.shift.all(Failed)]
+    assert {name for name, _, _ in places} == {os.path.join("logs/user/error/node-0", "process000.txt")}
+    told = served.bench.log("error").encode()
+    assert [b"ValueError: no" in told[int(at) :][:600] for _, _, at in places] == [True, True]
+    assert [told[int(at) - 1 : int(at)] for _, _, at in places] == [b"", b"\n"]

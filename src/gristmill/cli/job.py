@@ -32,6 +32,9 @@ def show_job(args: Namespace, jobs: Jobs) -> ExitStatus:
 def list_jobs(args: Namespace, jobs: Jobs) -> ExitStatus:
     """List all jobs, the newest first."""
     views = jobs.list()
+    unreadable = jobs.unreadable()
+    if unreadable:
+        Stderr().say(f"notice: without a job.json that can be read: {', '.join(unreadable)}")
     if args.json:
         answer(json.dumps([view.to_json() for view in views], indent=2))
     elif views:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gristmill.cli.exit_status import ExitStatus, of_error
 from gristmill.cli.options import parse
-from gristmill.cli.streams import Stderr
+from gristmill.cli.streams import AnswerLostError, Stderr
 from gristmill.errors import GristmillError
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ def _done(args: Namespace, jobs: Jobs | None) -> int:
         lines = str(error).splitlines() or [type(error).__name__]
         Stderr().say(*(f"gristmill: error: {line}" for line in lines))
         return of_error(error)
+    except AnswerLostError as error:
+        Stderr().say(f"gristmill: error: {error}; what was asked for is lost, the job is not")
+        return ExitStatus.JOB_FAILED
     except KeyboardInterrupt:
         Stderr().say("gristmill: interrupted")
         return ExitStatus.CANCELED

@@ -17,6 +17,19 @@ from gristmill import __version__
 from gristmill.cli.exit_status import ExitStatus
 
 
+def _path(text: str) -> Path:
+    """Take a path; an empty one is an unset variable of a shell, and must not mean this folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a path")
+    return Path(text)
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a name, or leave the option out")
+    return text
+
+
 class Given(NamedTuple):
     """A setting, as it was typed."""
 
@@ -193,22 +206,24 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "deployment",
         metavar="DEPLOYMENT.yml|SCRIPT.py",
-        type=Path,
+        type=_path,
         help="a deployment, or a scoring script alone",
     )
     data = parser.add_argument_group("what goes in and out")
     data.add_argument(
-        "--input", metavar="PATH", type=Path, required=True, help="a folder of files, or one file"
+        "--input", metavar="PATH", type=_path, required=True, help="a folder of files, or one file"
     )
     data.add_argument(
         "--output-path",
         "--output",
         metavar="DIR",
-        type=Path,
+        type=_path,
         help="the folder for the predictions (default: ./<job name>/)",
     )
     data.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
-    data.add_argument("--job-name", metavar="NAME", help="the name of the job (default: one is made)")
+    data.add_argument(
+        "--job-name", metavar="NAME", type=_name, help="the name of the job (default: one is made)"
+    )
     settings = parser.add_argument_group("settings, above those of the file")
     for option in _SETTINGS:
         _add_setting(settings, option)

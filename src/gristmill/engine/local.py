@@ -40,6 +40,7 @@ SHUTDOWN_LIMIT_S = 30.0
 #: After `shutdown()` a worker has this long for the interpreter's own end.
 _LAST_BREATH_S = 5.0
 _WEIGHT_OF_LATEST = 0.3
+_SPAWNS_AT_ONCE = 8
 
 
 @dataclass
@@ -91,8 +92,8 @@ class LocalEngine:
                 shutil.rmtree(scratch_folder(earlier), ignore_errors=True)
             self._start_guard()
             for worker in range(assignment.workers):
-                self._seats.append(_Seat(Slot(str(slots_path(assignment)), worker)))
-                self._spawn(worker)
+                self._seats.append(_Seat(Slot(str(slots_path(assignment)), worker), start_at=0.0))
+            self._fill_seats(time.monotonic(), None)
         except OSError as error:
             self.close()
             raise JobError(f"the workers cannot be started: {error}") from error
@@ -247,14 +248,28 @@ class LocalEngine:
 
     def _on_clock(self, now: float, events: list[Event]) -> None:
         self._performance.sample(now, [(s.worker, s.process.id) for s in self._alive()])
+        for supervisor in self._alive():
+            supervisor.on_clock(now)
+            events.extend(supervisor.recall_if_stuck(STUCK_S))
+        if not self._closing:
+            self._fill_seats(now, events)
+
+    def _fill_seats(self, now: float, events: list[Event] | None) -> None:
+        """Start workers in seats that are to be filled: a few at a time, so that nothing else waits for it.
+
+        Without ``events``, at the very start, a worker that cannot be spawned is an error.
+        """
+        left = _SPAWNS_AT_ONCE
         for worker, seat in enumerate(self._seats):
-            if seat.supervisor is not None:
-                seat.supervisor.on_clock(now)
-                events.extend(seat.supervisor.recall_if_stuck(STUCK_S))
-            elif seat.start_at is not None and seat.start_at <= now and not self._closing:
+            if not left:
+                return
+            if seat.supervisor is None and seat.start_at is not None and seat.start_at <= now:
+                left -= 1
                 try:
                     self._spawn(worker)
                 except OSError as error:
+                    if events is None:
+                        raise
                     events.append(StartFailed(worker, f"the worker cannot be started: {error}", "", ""))
 
     def _neediest(self) -> Supervisor | None:

@@ -256,12 +256,12 @@ class Supervisor:
             events.append(Ready(self.worker, message["init_s"], modules, self._python))
         elif kind == wire.START_FAILED:
             self._start_failure = StartFailed(
-                self.worker, message["message"], message["traceback"], self._log("stderr")
+                self.worker, message["message"], message["traceback"], self._log("error")
             )
             self.kill()  # threads of the script would keep it alive, and it has nothing more to say
         elif kind == wire.FAILED:
             span = Span(message["first"], 1, message["first_item"], message["items"])
-            log = self._log("stdout", message["log_offset"])
+            log = self._log("error", message["log_offset"])
             events.append(
                 Failed(
                     span,
@@ -354,7 +354,8 @@ class Supervisor:
         return f"worker {self.worker}{colon} {words}"
 
     def _log(self, kind: str, offset: int = -1) -> str:
-        path = self._assignment.log_path(kind, self.worker, f".{kind}.txt")
+        suffix = ".txt" if kind == "error" else f".{kind}.txt"
+        path = self._assignment.log_path(kind, self.worker, suffix)
         name = str(path.relative_to(self._assignment.logs.parent.parent))
         return f"{name}:{offset}" if offset >= 0 else name
 

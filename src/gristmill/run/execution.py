@@ -9,10 +9,9 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from gristmill.engine.contract import Engine, Span
 from gristmill.errors import GristmillError, StorageError
@@ -28,7 +27,7 @@ from gristmill.run.lock import JobLock
 from gristmill.run.messages import Messages
 from gristmill.run.progress import End, Progress
 from gristmill.run.publication import Publication
-from gristmill.run.report import ProgressLog, summary_line, write_reports
+from gristmill.run.report import ProgressLog, write_reports
 from gristmill.run.scheduler import Rules, Scheduler
 from gristmill.spec.values import OutputAction, OutputFormat
 
@@ -130,6 +129,19 @@ class Execution:
         while not planner.complete and not planner.mini_batches:
             planner.step(_COMPARING_SLICE_S)
 
+    @property
+    def useful_workers(self) -> int:
+        """How many workers there is work for, as far as the plan is known."""
+        planner, workers = self._planner, self.job.workers
+        if planner is None or not planner.complete:
+            return workers
+        return max(1, min(workers, planner.mini_batches))
+
+    @property
+    def loaded_modules(self) -> Mapping[str, str]:
+        """The script's own modules as the first worker loaded them: path → SHA-256."""
+        return self._ledger.modules
+
     def steps(self) -> Iterator[Progress]:
         """Run the job to its end; yield how far it is, now and then. ``job`` then says how it ended.
 
@@ -192,8 +204,8 @@ class Execution:
         assert planner is not None
         void = []
         if history.ledger.published is None:
-            void = replay.lost_rows(self.folder.journal, history, self._part_path)
-            replay.sync_parts(history.untrusted, self._part_path)
+            void = replay.lost_rows(self.folder.journal, history, self.job.part_path)
+            replay.sync_parts(history.untrusted, self.job.part_path)
         if planner.restarted:
             while not planner.compared:
                 planner.step(_COMPARING_SLICE_S)
@@ -330,7 +342,7 @@ class Execution:
         reach("publish.before_parts_removed")
         shutil.rmtree(self.job.staging, ignore_errors=True)
         reach("publish.after_parts_removed")
-        self._end(Status.COMPLETED, self._messages().first_error() if self._ledger.items_failed else "")
+        self._end(Status.COMPLETED, self._messages().about_failures())
 
     def _remove_traces(self) -> None:
         """Nothing was finished: leave no empty folders in the output's place."""
@@ -382,11 +394,3 @@ class Execution:
     def _messages(self) -> Messages:
         manifest = self._planner.manifest if self._planner is not None else None
         return Messages(ledger=self._ledger, manifest=manifest, folder=self.folder)
-
-    def _part_path(self, part: int) -> Path:
-        return self.job.staging / "parts" / f"{part}.part"
-
-    @property
-    def summary(self) -> str:
-        """One line on how the job stands."""
-        return summary_line(self.job.status, self.job.counts, self.job.deployment.settings.output_action)

@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from gristmill.errors import JobStateError, SpecError, StorageError, UnknownJobError
+from gristmill.errors import HomeError, JobStateError, SpecError, StorageError, UnknownJobError
 from gristmill.spec.values import Deployment, deployment_from_json, deployment_to_json
 from gristmill.storage.publish import publish_bytes
 
@@ -120,6 +120,10 @@ class Job:
         """Names in the output folder that are the job's own: a script's file of that name gets another."""
         return frozenset({self.target.name, self.partial_target.name, self.failures.name, self.columns.name})
 
+    def part_path(self, part: int) -> Path:
+        """Return the file of a part."""
+        return self.staging / "parts" / f"{part}.part"
+
     def to_json(self) -> dict[str, Any]:
         """Return the job as values for JSON."""
         values = asdict(replace(self, deployment=None))  # type: ignore[arg-type]  # it has its own form
@@ -213,7 +217,7 @@ class JobFolder:
         ------
         JobStateError
             There is a job of that name already.
-        StorageError
+        HomeError
             The home cannot be written.
         """
         self._remove_leftover()
@@ -226,7 +230,7 @@ class JobFolder:
                 "--job-name"
             ) from error
         except OSError as error:
-            raise StorageError(
+            raise HomeError(
                 f"the job folder {self.path} cannot be made: {error}; set GRISTMILL_HOME to a folder that "
                 "you can write"
             ) from error

@@ -1,9 +1,10 @@
 """The journal: an append-only binary log of everything that has happened to a job (design, D4).
 
-A *group* is a header (magic, length of the payload, CRC-32 of it, fence number) and a payload of records;
-it is written by one ``write`` per pass of the loop, so it survives a SIGKILL the moment it is recorded. A
-*mark* says that the parts were synced before it, and is synced itself: what stands before a mark survives
-a loss of power. Reading stops at the first group that is torn; the next writer cuts the file there.
+A *group* is a header (magic, length of the payload, CRC-32 of fence and payload, fence number) and a
+payload of records; it is written by one ``write`` per pass of the loop, so it survives a SIGKILL the moment
+it is recorded. A *mark* says that the parts were synced before it, and is synced itself: what stands before
+a mark survives a loss of power. Reading stops at the first group that is torn; the next writer cuts the
+file there.
 
 A record is its kind (one byte), the length of its body (u32) and the body: a fixed struct for what comes
 in numbers, JSON for what is rare.
@@ -169,7 +170,7 @@ class Journal:
         if not self._pending:
             return
         payload = bytes(self._pending)
-        header = _GROUP.pack(_MAGIC, len(payload), zlib.crc32(payload), self._fence)
+        header = _GROUP.pack(_MAGIC, len(payload), _checksum(payload, self._fence), self._fence)
         reach("journal.before_write")
         self._write(header + payload)
         reach("journal.after_write")
@@ -275,9 +276,14 @@ def _read_group(header: bytes, file: BinaryIO) -> tuple[int, bytes] | None:
     if magic != _MAGIC:
         return None
     payload = file.read(length)
-    if len(payload) < length or zlib.crc32(payload) != crc:
+    if len(payload) < length or _checksum(payload, fence) != crc:
         return None
     return fence, payload
+
+
+def _checksum(payload: bytes, fence: int) -> int:
+    """Return the CRC-32 of a group: of its fence number and its payload."""
+    return zlib.crc32(payload, zlib.crc32(fence.to_bytes(8, "little")))
 
 
 def _records(payload: bytes, fence: int, position: int, path: Path) -> Iterator[Entry]:

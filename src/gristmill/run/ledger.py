@@ -48,6 +48,8 @@ class Ledger:
         """The script's own modules: path → SHA-256."""
         self.plan: PlanComplete | None = None
         self.published: Published | None = None
+        self.first_short: Scored | None = None
+        """The first range with fewer results than items."""
         self.first_failure: FailedTry | None = None
         """The first failed try of the job: its message is the job's."""
 
@@ -89,6 +91,8 @@ class Ledger:
         self.scored.add(span.first, span.first + span.batches)
         self.items_succeeded += scored.succeeded
         self.items_missing += scored.total - scored.succeeded
+        if self.first_short is None and scored.succeeded < scored.total:
+            self.first_short = scored
         self.run_seconds += scored.seconds
         if self.attempts and scored.attempt > 1:
             for mini_batch in range(span.first, span.first + span.batches):

@@ -58,8 +58,15 @@ class Messages:
             )
         return f"no mini-batch returned any result. The first error:\n{self.first_error()}"
 
+    def about_failures(self) -> str:
+        """Return why a job that is Completed has failed items; empty where it has none."""
+        if self.ledger.items_failed:
+            return self.first_error()
+        return self._short() if self.ledger.first_short is not None else ""
+
     def _short(self) -> str:
-        return (
-            f"run() returned fewer results than files: {self.ledger.items_missing:,} are missing; "
-            "return one element per file"
-        )
+        short = self.ledger.first_short
+        where = ""
+        if short is not None:
+            where = f": {short.succeeded:,} for the {short.total:,} of mini-batch {short.span.first}"
+        return f"run() returned fewer results than files{where}; return one element per file"

@@ -92,11 +92,13 @@ def scored_ranges(path: Path, revoked: frozenset[Key]) -> Iterator[Scored]:
             yield record
 
 
-def lost_rows(path: Path, history: History, part_path: Callable[[int], Path]) -> list[Revoked]:
+def lost_rows(
+    path: Path, history: History, part_path: Callable[[int], Path], *, is_thorough: bool = False
+) -> list[Revoked]:
     """Return the ranges whose rows are not what was recorded: to be run again.
 
-    What was recorded after the last mark must have its CRC; of what was recorded before, the part must be
-    there and long enough (somebody may have removed the output folder).
+    What was recorded after the last mark must have its CRC. Of what was recorded before, the part must be
+    there and long enough (somebody may have removed the output folder); if ``is_thorough``, with its CRC too.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def lost_rows(path: Path, history: History, part_path: Callable[[int], Path]) ->
         if scored.part not in sizes:
             sizes[scored.part] = _size_of(part_path(scored.part))
         is_there = sizes[scored.part] >= scored.offset + scored.length
-        if is_there and key_of(scored) in doubtful:
+        if is_there and (is_thorough or key_of(scored) in doubtful):
             is_there = _crc_of(part_path(scored.part), scored.offset, scored.length) == scored.crc
         if not is_there:
             lost.append(revocation(scored))

@@ -19,7 +19,7 @@ from gristmill.plan.manifest import Manifest
 from gristmill.run.intervals import Intervals
 from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.journal import Placed, Published, Start, intact_size, read_journal
-from gristmill.run.replay import History, read_history, scored_ranges
+from gristmill.run.replay import History, lost_rows, read_history, scored_ranges
 
 _READ_BYTES = 1 << 20
 _MOST_PROBLEMS = 100
@@ -86,8 +86,10 @@ def verify_job(folder: JobFolder) -> Verification:
     if manifest is not None:
         problems += _coverage_problems(folder, job, history, manifest)
         manifest.close()
-    if job.status is Status.COMPLETED:
+    if history.ledger.published is not None:
         problems += _output_problems(folder, job, history)
+    elif job.status is not Status.COMPLETED:
+        problems += _part_problems(folder, job, history)
     return _verdict(job, items, history, problems)
 
 
@@ -96,7 +98,8 @@ def _checked_manifest(folder: JobFolder, job: Job, problems: list[str]) -> Manif
         manifest = Manifest.open(folder.plan)
         manifest.verify()
     except PlanError as error:
-        if job.status is Status.COMPLETED or (folder.plan / "plan.json").exists():
+        is_begun = job.starts and not (folder.plan / "paths").exists()
+        if job.status is Status.COMPLETED or is_begun or (folder.plan / "plan.json").exists():
             problems.append(str(error))
         return None
     return manifest
@@ -108,6 +111,10 @@ def _checked_history(folder: JobFolder, job: Job, problems: list[str]) -> Histor
     except JournalError as error:
         problems.append(str(error))
         return None
+    if job.starts and not folder.journal.exists():
+        problems.append(
+            f"the journal {folder.journal} is gone; gristmill resume {job.name} runs everything again"
+        )
     if job.status is Status.COMPLETED and history.ledger.published is None:
         problems.append(
             f"the journal {folder.journal} does not say that the output was published, though the job is "
@@ -142,6 +149,17 @@ def _coverage_problems(folder: JobFolder, job: Job, history: History, manifest: 
     return problems[:_MOST_PROBLEMS]
 
 
+def _part_problems(folder: JobFolder, job: Job, history: History) -> list[str]:
+    """What is finished and not published is in the parts, as recorded; resume runs again what is not."""
+    lost = lost_rows(folder.journal, history, job.part_path, is_thorough=True)
+    return [
+        f"the rows of mini-batches {one.span.first} to {one.span.first + one.span.batches - 1} are not in "
+        "their "
+        f"part {job.part_path(one.part)}; gristmill resume {job.name} runs them again"
+        for one in lost[:_MOST_PROBLEMS]
+    ]
+
+
 def _output_problems(folder: JobFolder, job: Job, history: History) -> list[str]:
     """The published file is exactly the rows of the scored ranges, in plan order."""
     published = history.ledger.published
@@ -153,7 +171,7 @@ def _output_problems(folder: JobFolder, job: Job, history: History) -> list[str]
             problems = _placed_problems(folder, target, file, published)
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
-        return [f"the output {target} cannot be read: {error}"]
+        return [f"the output {target} cannot be read: {error}; if it is lost, start a new job"]
     if size != published.size:
         problems.append(f"the output {target} has {size} bytes, and {published.size} were published")
     wanted = {span_rows[0] for span_rows in _spans_with_rows(folder, history)}

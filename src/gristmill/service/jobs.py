@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gristmill.engine.contract import Engine
@@ -17,6 +18,7 @@ from gristmill.engine.machine import usable_cores
 from gristmill.engine.staging import stage_model
 from gristmill.errors import (
     GristmillError,
+    InputError,
     JobChangedError,
     JobStateError,
     OutputError,
@@ -30,7 +32,7 @@ from gristmill.run.lock import is_held
 from gristmill.run.progress import Progress
 from gristmill.run.verify import Verification, verify_job
 from gristmill.service.request import RunRequest, check_name, check_output, checked_input, made_up_name
-from gristmill.service.snapshot import changed_model_files, model_state, snapshot_code
+from gristmill.service.snapshot import changed_model_files, changed_modules, model_state, snapshot_code
 from gristmill.service.views import JobView, view_of
 from gristmill.settings import Home
 from gristmill.spec.values import OutputAction
@@ -120,6 +122,7 @@ class Jobs:
             created_at=utc_now(),
         )
         check_output(job, request.overwrite)
+        self._check_alone(job)
         folder.create()
         output_existed = job.output.exists()
         try:
@@ -185,6 +188,16 @@ class Jobs:
                 continue  # a folder without a readable job.json: made a moment ago, or not a job
         return sorted(views, key=lambda view: (view.created_at, view.name), reverse=True)
 
+    def unreadable(self) -> builtins.list[str]:
+        """Return the names of job folders whose ``job.json`` cannot be read."""
+        names = []
+        for path in self._home.jobs.iterdir() if self._home.jobs.is_dir() else ():
+            try:
+                self._folder(path.name).read()
+            except RequestError:
+                names.append(path.name)
+        return sorted(names)
+
     def logs(self, name: str) -> builtins.list[Path]:
         """Return the log files of a job, the most telling ones first.
 
@@ -244,6 +257,17 @@ class Jobs:
             )
         return JobFolder(self._home.jobs / name)
 
+    def _check_alone(self, job: Job) -> None:
+        """Refuse an output that another job, running now, is going to write."""
+        for staging in job.output.glob(".gristmill-*"):
+            other = self._folder(staging.name.removeprefix(".gristmill-"))
+            if is_held(other.lock) and other.read().target == job.target:
+                raise OutputError(
+                    f"job {other.name} is running and will write {job.target}; choose another "
+                    "--output-path, or "
+                    f"wait for it (gristmill job show {other.name})"
+                )
+
     def _prepare(self, folder: JobFolder, job: Job, overwrite: bool) -> tuple[str, ...]:
         """Lay out the job folder and the output's hidden folder."""
         snapshot = snapshot_code(job.deployment, folder.code, output=job.output)
@@ -271,14 +295,23 @@ class Jobs:
         cancelling = _Cancelling(folder)
 
         def make_engine(job: Job, identity: RunIdentity) -> Engine:
-            return LocalEngine(self._assignment(folder, job, identity, interpreter), sys.executable)
+            assignment = self._assignment(folder, job, identity, interpreter)
+            return LocalEngine(replace(assignment, workers=execution.useful_workers), sys.executable)
 
         execution = Execution(folder, make_engine, cancelling.reason)
         try:
+            if execution.job.starts:
+                _check_unchanged(execution)
             execution.plan_first()
         except GristmillError:
             execution.release()
             raise
+        useful = execution.useful_workers
+        if useful < execution.job.workers and execution.job.deployment.settings.workers:
+            notices = (
+                *notices,
+                f"{useful} of {execution.job.workers} workers are started: there is no more work",
+            )
         return RunningJob(folder, execution, notices, cancelling)
 
     def _assignment(
@@ -313,6 +346,27 @@ class Jobs:
             timeout_s=settings.timeout_s,
             init_timeout_s=settings.init_timeout_s,
         )
+
+
+def _check_unchanged(execution: Execution) -> None:
+    """Refuse to go on with a job whose code or input is not what it was.
+
+    Raises
+    ------
+    JobChangedError
+        Its copy of the code was edited or removed.
+    InputError
+        Its input is gone.
+    """
+    job = execution.job
+    changed = changed_modules(execution.loaded_modules, execution.folder.code)
+    if changed:
+        raise JobChangedError(
+            f"the job's copy of the code in {execution.folder.code} is not what it was: {changed[0]}; "
+            "results would not fit together. Start a new job"
+        )
+    if not job.input.exists():
+        raise InputError(f"the input {job.input} of job {job.name} is gone; put it back, then resume")
 
 
 def _telling(path: Path, logs: Path) -> int:

@@ -31,6 +31,9 @@ def _is_empty(folder: Path) -> bool:
     return all(path.name.startswith(".gristmill-") for path in folder.iterdir())
 
 
+_RESERVED = ("failures.jsonl",)
+
+
 def made_up_name(deployment: Deployment) -> str:
     """Return ``<deployment or script>-<date>-<time>``, which sorts by age."""
     stem = deployment.name or Path(deployment.scoring_script).stem
@@ -78,6 +81,11 @@ def check_output(job: Job, overwrite: bool) -> None:
     OutputError
         The predictions exist, or the output is a file, or is a folder that must be empty and is not.
     """
+    name = job.target.name
+    if name in _RESERVED or name.endswith(".columns.json") or name.startswith(".gristmill-"):
+        raise SpecError(
+            f"settings.output_file_name: {name} is the name of another file that jobs write; choose another"
+        )
     if job.output.exists() and not job.output.is_dir():
         raise OutputError(f"the output {job.output} is a file; --output-path takes a folder")
     if overwrite:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from gristmill.errors import RequestError, StorageError
@@ -81,6 +82,31 @@ def snapshot_code(deployment: Deployment, target: Path, *, output: Path | None =
             "folder"
         ) from error
     return Snapshot(script=script, files=copy.files, notices=tuple(notices))
+
+
+def changed_modules(loaded: Mapping[str, str], code: Path) -> list[str]:
+    """Name the modules in a job's copy of the code that are not what its first worker loaded (design, D8).
+
+    Parameters
+    ----------
+    loaded
+        Path below ``code`` → SHA-256.
+    code
+        The copy.
+
+    Returns
+    -------
+    list of str
+        "b.py has changed", "c.py is gone".
+    """
+    changed = []
+    for name, digest in sorted(loaded.items()):
+        path = code / name
+        if not path.exists():
+            changed.append(f"{name} is gone")
+        elif sha256(path.read_bytes()).hexdigest() != digest:
+            changed.append(f"{name} has changed")
+    return changed
 
 
 def model_state(model: Path) -> dict[str, str]:

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gristmill.run.job_folder import Job, JobFolder, Status
+from gristmill.errors import JournalError
+from gristmill.run.job_folder import Counts, Job, JobFolder, Status
+from gristmill.run.replay import read_history
 from gristmill.run.report import summary_line
-
-_GOES_ON = (Status.FAILED, Status.CANCELED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +51,18 @@ class JobView:
 def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
     """Return how a job stands, for a door to show."""
     interrupted = not job.status.is_final and not is_held
-    target = next((path for path in (job.target, job.partial_target) if path.exists()), None)
+    target: Path | None = job.target if job.status is Status.COMPLETED else job.partial_target
+    if target is not None and not target.exists():
+        target = None
     hint = None
     if target is not None:
         hint = f"pd.read_csv({str(target)!r})"
         columns = job.columns
         if columns.exists():
             hint = _recorded_hint(columns) or hint
-    status = job.status
+    status, counts = job.status, job.counts
+    if interrupted:
+        counts = _counts_of(folder) or counts
     if status is Status.RUNNING and is_held and folder.cancel_request.exists():
         status = Status.CANCEL_REQUESTED
     return JobView(
@@ -66,23 +70,47 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         status=status.value,
         is_interrupted=interrupted,
         message=job.message,
-        summary=summary_line(status, job.counts, job.deployment.settings.output_action),
+        summary=summary_line(status, counts, job.deployment.settings.output_action),
         created_at=job.created_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
-        total=job.counts.total,
-        succeeded=job.counts.succeeded,
-        failed=job.counts.failed,
-        not_run=job.counts.not_run,
-        mini_batches=job.counts.mini_batches,
-        mini_batches_done=job.counts.mini_batches_done,
+        total=counts.total,
+        succeeded=counts.succeeded,
+        failed=counts.failed,
+        not_run=counts.not_run,
+        mini_batches=counts.mini_batches,
+        mini_batches_done=counts.mini_batches_done,
         input=str(job.input),
         output=str(job.output),
         folder=str(folder.path),
         target=str(target) if target is not None else None,
         failures=str(job.failures) if job.failures.exists() else None,
-        next_command=f"gristmill resume {job.name}" if interrupted or job.status in _GOES_ON else None,
+        next_command=f"gristmill resume {job.name}" if interrupted or _goes_on(job) else None,
         read_hint=hint,
+    )
+
+
+def _goes_on(job: Job) -> bool:
+    """Say whether there is a good reason to resume a job that has ended: not where its script never ran."""
+    never_ran = job.status is Status.FAILED and not job.counts.mini_batches_done
+    return job.status in (Status.FAILED, Status.CANCELED) and not never_ran
+
+
+def _counts_of(folder: JobFolder) -> Counts | None:
+    """Return how far a job was that was killed, from its journal."""
+    try:
+        ledger = read_history(folder.journal).ledger
+    except JournalError:
+        return None
+    plan = ledger.plan
+    total = plan.items if plan is not None else ledger.items_done
+    return Counts(
+        total=total,
+        succeeded=ledger.items_succeeded,
+        failed=ledger.items_not_succeeded,
+        not_run=total - ledger.items_done,
+        mini_batches=plan.mini_batches if plan is not None else 0,
+        mini_batches_done=ledger.scored.count + ledger.failed.count,
     )
 
 

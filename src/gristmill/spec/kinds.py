@@ -22,6 +22,8 @@ from gristmill.spec.tree import Entry, Mapping, Node, Plain, Scalar, got, is_nul
 from gristmill.spec.values import ErrorThreshold
 
 LARGEST_NUMBER = 2**31 - 1
+MOST_WORKERS = 1024
+"""Worker processes on one machine; more is a slip of the finger."""
 _FORBIDDEN_IN_FILE_NAMES = '~"#%&*:<>?/\\{|}'
 _REFERENCE = re.compile(r"azureml:", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
@@ -132,7 +134,9 @@ def workers(node: Any) -> int | Literal["auto"]:
     if isinstance(node, Scalar) and node.text.strip().lower() == "auto":
         return "auto"
     given = _number(node)
-    if given is None or given != given // 1 or not 1 <= given <= LARGEST_NUMBER:
+    if given is not None and given > MOST_WORKERS:
+        raise wrong(f"must be at most {MOST_WORKERS} {got(node)}; auto takes as many as there are cores")
+    if given is None or given != given // 1 or given < 1:
         hint = did_you_mean(node.text, ("auto",)) if isinstance(node, Scalar) else ""
         raise wrong(f"must be a whole number of at least 1, or auto {got(node)}{hint}")
     return int(given)

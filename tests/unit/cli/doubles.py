@@ -110,8 +110,12 @@ class ScriptedJobs:
     log_files: list[Path] = field(default_factory=list)
     verification: Verification = field(default_factory=proof)
     views: list[JobView] | None = None
+    broken: list[str] = field(default_factory=list)
     requests: list[RunRequest] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def unreadable(self) -> list[str]:
+        return self.broken
 
     def run(self, request: RunRequest) -> ScriptedJob:
         self.requests.append(request)

@@ -106,6 +106,15 @@ def test_list_is_a_table_in_the_given_order(gristmill: Type, jobs: ScriptedJobs,
     ]
 
 
+def test_list_names_folders_that_cannot_be_read(
+    gristmill: Type, jobs: ScriptedJobs, capsys: Captured
+) -> None:
+    jobs.broken = ["half", "torn"]
+
+    assert gristmill("job", "list") == 0
+    assert "notice: without a job.json that can be read: half, torn" in capsys.readouterr().err
+
+
 def test_empty_list_leaves_stdout_empty(gristmill: Type, jobs: ScriptedJobs, capsys: Captured) -> None:
     jobs.views = []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.errors import JobStateError, StorageError, UnknownJobError
+from gristmill.errors import HomeError, JobStateError, StorageError, UnknownJobError
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
 from gristmill.spec.deployment import bare_script
 
@@ -68,7 +68,7 @@ def test_a_second_job_of_the_same_name_is_refused(folder: JobFolder) -> None:
 
 def test_a_home_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StorageError, match="set GRISTMILL_HOME"):
+    with pytest.raises(HomeError, match="set GRISTMILL_HOME"):
         JobFolder(tmp_path / "file" / "jobs" / "j").create()
 
 

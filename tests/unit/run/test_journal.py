@@ -52,7 +52,10 @@ def read(path: Path) -> list[Record]:
 
 
 def raw_group(payload: bytes) -> bytes:
-    return struct.pack("<4sIIQ", b"GMJ1", len(payload), zlib.crc32(payload), 1) + payload
+    return (
+        struct.pack("<4sIIQ", b"GMJ1", len(payload), zlib.crc32(payload, zlib.crc32(bytes([1] + [0] * 7))), 1)
+        + payload
+    )
 
 
 @contextmanager

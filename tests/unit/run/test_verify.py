@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import zlib
 from pathlib import Path
 
@@ -177,7 +178,11 @@ def test_a_journal_that_is_gone_is_found(folder: JobFolder) -> None:
 
 def test_a_journal_of_another_release_is_told(folder: JobFolder) -> None:
     payload = b"\x63\x02\x00\x00\x00{}"
-    header = b"GMJ1" + len(payload).to_bytes(4, "little") + zlib.crc32(payload).to_bytes(4, "little")
+    header = (
+        b"GMJ1"
+        + len(payload).to_bytes(4, "little")
+        + zlib.crc32(payload, zlib.crc32(bytes(8))).to_bytes(4, "little")
+    )
     folder.journal.write_bytes(header + bytes(8) + payload)
     assert "that this release does not know" in problems(folder)
 
@@ -260,6 +265,7 @@ def test_of_a_cancelled_job_what_is_not_run_is_no_problem(folder: JobFolder, tmp
     job.start(workers=1, cancel_in_pass=4)
     folder.journal.write_bytes(job.journal_path.read_bytes())
     folder.write(dataclasses.replace(folder.read(), status=Status.CANCELED, counts=Counts(total=13)))
+    shutil.copytree(job.staging, folder.read().staging, dirs_exist_ok=True)
     found: Verification = verify_job(folder)
     assert found.problems == ()
     assert found.not_run == 13 - found.succeeded > 0
