@@ -10,17 +10,20 @@ import logging
 import os
 import shlex
 import sys
+import time
 from io import TextIOWrapper
 from typing import Any, Dict
 
 from gristmill_worker.channel import Channel, ChannelLost
+from gristmill_worker.frame_settings import frame_settings
 from gristmill_worker.items import ItemReader
 from gristmill_worker.loop import Worker
 from gristmill_worker.outbox import Outbox
 from gristmill_worker.part import Part
 from gristmill_worker.rows import encoder
+from gristmill_worker.script import ScriptError
 from gristmill_worker.slot import Slot
-from gristmill_worker.wire import HELLO, PROTOCOL
+from gristmill_worker.wire import HELLO, PROTOCOL, START_FAILED
 
 #: The worker ends with this status when its channel is gone (EX_PROTOCOL of sysexits.h).
 CHANNEL_LOST = 76
@@ -40,26 +43,46 @@ def main() -> int:
     channel.tell(
         HELLO, {"protocol": PROTOCOL, "python": "%d.%d.%d" % sys.version_info[:3], "pid": os.getpid()}
     )
-    script = configuration["script"]
+    try:
+        return _serve(channel, configuration)
+    except ChannelLost as lost:
+        sys.stderr.write("gristmill worker: %s; nothing more can be reported, so it ends\n" % lost)
+        return CHANNEL_LOST
+
+
+def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
+    script, output_format = configuration["script"], configuration["output_format"]
+    try:
+        # Only this format knows the file: elsewhere, what stands in it is of no consequence.
+        frame_arguments = frame_settings(script) if output_format == "azure" else None
+    except ScriptError as error:
+        return _refuse(channel, configuration["error_log"], str(error))
     worker = Worker(
         channel=channel,
         slot=Slot(configuration["slots"], configuration["slot"]),
         items=ItemReader(configuration["plan"], configuration["root"]),
         part=Part(configuration["part"]),
         outbox=Outbox(configuration["outbox"], configuration["aside"]),
-        encode=encoder(configuration["output_format"], os.path.basename(script)),
+        encode=encoder(output_format, os.path.basename(script), frame_arguments),
         job_name=configuration["job"],
         error_log=configuration["error_log"],
     )
-    try:
-        arguments = shlex.split(configuration["program_arguments"])
-        if not worker.start(script, configuration["code"], arguments):
-            return 1
-        worker.serve()
-    except ChannelLost as lost:
-        sys.stderr.write("gristmill worker: %s; nothing more can be reported, so it ends\n" % lost)
-        return CHANNEL_LOST
+    arguments = shlex.split(configuration["program_arguments"])
+    if not worker.start(script, configuration["code"], arguments):
+        return 1
+    worker.serve()
     return 0
+
+
+def _refuse(channel: Channel, error_log: str, message: str) -> int:
+    """Report that the script is not even loaded, for a mistake in a file beside it."""
+    try:
+        with open(error_log, "a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), message))
+    except OSError:
+        sys.stderr.write(message + "\n")
+    channel.tell(START_FAILED, {"stage": "import", "message": message, "traceback": message + "\n"})
+    return 1
 
 
 class _Printed(TextIOWrapper):

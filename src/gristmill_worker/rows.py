@@ -14,8 +14,11 @@ import json
 import re
 import sys
 from collections.abc import Iterator, MappingView
+from functools import partial
 from itertools import chain
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from gristmill_worker.frame_settings import FILE_NAME, written_columns
 
 #: What a user is told once per job, by the key that stands in `Encoded.notices`.
 NOTICES: Dict[str, str] = {
@@ -52,7 +55,9 @@ class Encoded(NamedTuple):
     notices: Tuple[str, ...]
 
 
-def encoder(output_format: str, script_name: str) -> Callable[[object, Sequence[str]], Encoded]:
+def encoder(
+    output_format: str, script_name: str, frame_arguments: Optional[Dict[str, Any]] = None
+) -> Callable[[object, Sequence[str]], Encoded]:
     """Return the function that turns what ``run()`` returned into rows.
 
     Parameters
@@ -62,20 +67,29 @@ def encoder(output_format: str, script_name: str) -> Callable[[object, Sequence[
         is written, results are checked and counted all the same).
     script_name
         The scoring script's file name, for messages.
+    frame_arguments
+        Arguments of ``pandas.DataFrame.to_csv`` that differ for frames in the ``"azure"`` format: what
+        `frame_settings.frame_settings` returned.
 
     Returns
     -------
     Callable[[object, Sequence[str]], Encoded]
         Takes the result and the ``n`` files of the mini-batch as they are to be written. It raises
-        `BadReturn` for a result of a wrong type, and whatever the ``str()`` of an element raises. The result
-        is never changed; calling it again gives the same bytes.
+        `BadReturn` for a result of a wrong type or where pandas refuses ``frame_arguments``, and whatever
+        the ``str()`` of an element raises. The result is never changed; calling it again gives the same
+        bytes.
 
     Raises
     ------
     ValueError
         There is no such output format.
     """
-    formats = {"azure": (_azure_list, _azure_frame), "csv": (_csv_list, _csv_frame), "none": (_count, _count)}
+    azure_frame = partial(_set_frame, arguments=frame_arguments) if frame_arguments else _azure_frame
+    formats: Dict[str, Tuple[Callable[..., Encoded], Callable[..., Encoded]]] = {
+        "azure": (_azure_list, azure_frame),
+        "csv": (_csv_list, _csv_frame),
+        "none": (_count, _count),
+    }
     if output_format not in formats:
         raise ValueError(f"unknown output format {output_format!r}; known are {', '.join(formats)}")
     encode_list, encode_frame = formats[output_format]
@@ -119,7 +133,23 @@ def _azure_list(elements: Sequence[Any], files: Sequence[str]) -> Encoded:
 def _azure_frame(frame: Any, files: Sequence[str]) -> Encoded:
     """Rows separated by single spaces, without header and index."""
     header = tuple(map(str, frame.columns))
-    return Encoded(_utf8(_frame_text(frame, " ")), len(frame), header or None, ())
+    return Encoded(_utf8(_frame_text(frame, {"sep": " "})), len(frame), header or None, ())
+
+
+def _set_frame(frame: Any, files: Sequence[str], *, arguments: Dict[str, Any]) -> Encoded:
+    """Rows as the settings file beside the script wants them."""
+    try:
+        text = _frame_text(frame, {"sep": " ", **arguments})
+        header = written_columns(frame, arguments)
+    except MemoryError:
+        raise
+    except Exception as error:  # pandas refuses arguments with errors of many types
+        _azure_frame(frame, files)  # raises it again where a value of the frame is to blame
+        raise BadReturn(
+            f"pandas cannot write the data frame that run() returned with the arguments in {FILE_NAME}: "
+            f"{type(error).__name__}: {error}; correct append_row there"
+        ) from error
+    return Encoded(_utf8(text), len(frame), header or None, ())
 
 
 # Our own format (1.5)
@@ -148,7 +178,7 @@ def _csv_frame(frame: Any, files: Sequence[str]) -> Encoded:
     if len(frame) == len(files) and "file" not in header:
         frame = _with_files(frame, files)
         header = ("file", *header)
-    return Encoded(_utf8(_frame_text(frame, ",")), len(frame), header or None, ())
+    return Encoded(_utf8(_frame_text(frame, {"sep": ","})), len(frame), header or None, ())
 
 
 def _columns_of(rows: Sequence[Dict[Any, Any]]) -> Dict[str, Sequence[Any]]:
@@ -251,25 +281,33 @@ _SPECIAL = re.compile('[,"\r\n]')
 # Data frames
 
 
-def _frame_text(frame: Any, separator: str) -> str:
+def _frame_text(frame: Any, arguments: Dict[str, Any]) -> str:
     """Let pandas write a frame: minimal quoting, missing values empty, rows ended by a line feed."""
-    text: str = _to_csv(frame, None, separator, "\n")
+    text: str = _to_csv(frame, None, arguments, "\n")
     if "\r" in text:
         # Before Python 3.13 a carriage return is quoted only where it belongs to the line ending.
         rows = _RowSink(newline="")
-        _to_csv(frame, rows, separator, "\r\n")
+        _to_csv(frame, rows, arguments, "\r\n")
         text = rows.getvalue()
     return text
 
 
-def _to_csv(frame: Any, target: Optional[io.StringIO], separator: str, line_end: str) -> Any:
+def _to_csv(frame: Any, target: Optional[io.StringIO], arguments: Dict[str, Any], line_end: str) -> Any:
+    options = {"index": False, **arguments, "header": False}
+    # Both names of it may be in the arguments, with the one value that is ours.
+    for name in _LINE_END:
+        options.pop(name, None)
+    new, old = _LINE_END
     try:
-        return frame.to_csv(target, sep=separator, header=False, index=False, lineterminator=line_end)
+        return frame.to_csv(target, **options, **{new: line_end})
     except TypeError as error:
-        if "lineterminator" not in str(error):
+        if f"argument '{new}'" not in str(error):
             raise
-    # The option's name before pandas 1.5.
-    return frame.to_csv(target, sep=separator, header=False, index=False, line_terminator=line_end)
+    return frame.to_csv(target, **options, **{old: line_end})
+
+
+#: The option's name, and the one before pandas 1.5.
+_LINE_END = ("lineterminator", "line_terminator")
 
 
 class _RowSink(io.StringIO):

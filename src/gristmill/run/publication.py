@@ -156,12 +156,14 @@ class Publication:
         """Beside a headerless file stands what its columns are called (contract, section 1.5)."""
         if self.job.deployment.settings.output_format is OutputFormat.CSV:
             return
+        script = self.folder.code / self.job.deployment.scoring_script
+        separator = separator_of(script.parent)
         text = json.dumps(
             {
                 "file": self.job.target.name,
-                "separator": " ",
+                "separator": separator,
                 "columns": assembly.columns,
-                "read": read_hint(self.job.target, assembly.columns),
+                "read": read_hint(self.job.target, assembly.columns, separator),
             },
             indent=2,
         )
@@ -174,9 +176,18 @@ class Publication:
             ) from error
 
 
-def read_hint(target: Path, columns: tuple[str, ...] | None) -> str:
+def separator_of(folder: Path) -> str:
+    """Return what separates the cells of frames, which a file beside the script may say (contract, 1.1)."""
+    try:
+        settings = json.loads((folder / "parallel_run_step.settings.json").read_text(encoding="utf-8"))
+        return str(settings["append_row"]["pandas.DataFrame.to_csv"]["sep"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return " "
+
+
+def read_hint(target: Path, columns: tuple[str, ...] | None, separator: str = " ") -> str:
     """Return the line of Python that reads a headerless predictions file."""
     if columns is None:
         return f"open({str(target)!r}, encoding='utf-8', errors='surrogateescape').read().splitlines()"
     names = json.dumps(list(columns), ensure_ascii=False)
-    return f"pd.read_csv({str(target)!r}, header=None, sep=' ', names={names})"
+    return f"pd.read_csv({str(target)!r}, header=None, sep={separator!r}, names={names})"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gristmill.run.publication import read_hint, separator_of
 from gristmill.service.jobs import Jobs, JobView, RunRequest
 from gristmill.settings import Home
 from gristmill.spec.deployment import load
@@ -90,3 +91,24 @@ def test_an_output_folder_that_was_removed_costs_its_rows_and_nothing_else(
     assert finished(jobs).status == "Completed"
     assert (output / "predictions.csv").read_bytes() == ROWS
     assert jobs.verify("nine").ok
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [
+        ('{"append_row": {"pandas.DataFrame.to_csv": {"sep": ","}}}', ","),
+        ('{"append_row": {"pandas.DataFrame.to_csv": {"index": true}}}', " "),
+        ('{"append_row": []}', " "),
+        ("{", " "),
+        (None, " "),
+    ],
+)
+def test_the_separator_is_what_the_file_beside_the_script_says(
+    tmp_path: Path, text: str | None, separator: str
+) -> None:
+    if text is not None:
+        (tmp_path / "parallel_run_step.settings.json").write_text(text)
+    assert separator_of(tmp_path) == separator
+    assert read_hint(Path("p.csv"), ("a", "b"), separator).endswith(
+        f'header=None, sep={separator!r}, names=["a", "b"])'
+    )
