@@ -12,11 +12,13 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
 import azureml_user
 import gristmill_worker
+from gristmill.engine.devices import VISIBLE, device_of, visible_devices
 from gristmill.engine.environment import Interpreter
 from gristmill.engine.machine import usable_cores
 from gristmill.engine.process import Process
@@ -35,6 +37,8 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+#: MLflow 3.13 and later refuses a store in a folder unless this is set; it knows no other that needs no server.
+_ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
 #: Ours alone; a worker must not inherit them from the coordinator's surroundings.
 _NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)
 
@@ -83,6 +87,11 @@ class Assignment:
     """Limit for a worker's start: interpreter, imports and ``init()``."""
     node: str = "node-0"
     """Name of this node in log paths."""
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """The GPUs to be dealt out, looked for once; none where the deployment itself says which to use."""
+        return () if VISIBLE in self.environment_variables else visible_devices()
 
     def part_path(self, part: int) -> Path:
         """Return the file of a part."""
@@ -198,6 +207,12 @@ def _variables(
     threads = str(max(1, usable_cores() // max(1, assignment.workers)))
     for name in _THREAD_VARIABLES:
         variables.setdefault(name, threads)
+    device = device_of(worker, assignment.devices)
+    if device is not None:
+        variables[VISIBLE] = device
+    if not variables.get("MLFLOW_TRACKING_URI"):
+        variables["MLFLOW_TRACKING_URI"] = _tracking_store(assignment)
+        variables.setdefault(_ALLOW_FILE_STORE, "true")
     variables.update(assignment.environment_variables)
     if assignment.model is not None:
         entry = next(iter(assignment.model.iterdir()))
@@ -218,6 +233,11 @@ def _variables(
         }
     )
     return variables
+
+
+def _tracking_store(assignment: Assignment) -> str:
+    """Return the address of the MLflow store in the job folder; MLflow makes the folder when it is used."""
+    return (assignment.logs.parent.parent / "mlruns").absolute().as_uri()
 
 
 def slots_path(assignment: Assignment) -> Path:

@@ -1,0 +1,110 @@
+"""The GPUs that this process may use, and which of them a worker is given (contract, section 1.4).
+
+It knows nothing of workers but their numbers, and loads no GPU library: the driver's own tool is asked, and
+only where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""The variable by which a process is told which GPUs it may use."""
+
+#: A driver in trouble answers late or never; the job waits for it no longer, and deals nothing out.
+ANSWER_LIMIT_S = 10.0
+#: After a kill; a process that hangs in the driver is not waited for any longer.
+_DEATH_LIMIT_S = 1.0
+_QUESTION = ("--query-gpu=index", "--format=csv,noheader")
+
+
+def visible_devices(
+    variables: Mapping[str, str] = os.environ, *, limit_s: float = ANSWER_LIMIT_S
+) -> tuple[str, ...]:
+    """Return the GPUs that are visible to us, as ids for ``CUDA_VISIBLE_DEVICES``.
+
+    Our own ``CUDA_VISIBLE_DEVICES`` decides where it is set. Otherwise ``nvidia-smi`` is asked if it is on
+    PATH; whatever goes wrong with it means that there are none.
+
+    Parameters
+    ----------
+    variables
+        Our environment.
+    limit_s
+        How long ``nvidia-smi`` may take, in seconds.
+
+    Returns
+    -------
+    tuple of str
+        Indices, GPU UUIDs or MIG ids, in the order in which they are named; empty where there is no GPU.
+    """
+    named = variables.get(VISIBLE)
+    if named is not None:
+        return _named(named)
+    tool = shutil.which("nvidia-smi", path=variables.get("PATH", os.defpath))
+    if tool is None:
+        return ()
+    indices = (line.strip() for line in _answer([tool, *_QUESTION], variables, limit_s).splitlines())
+    return tuple(index.decode() for index in indices if index.isdigit())
+
+
+def device_of(worker: int, devices: Sequence[str]) -> str | None:
+    """Return the GPU of a worker: they are dealt out in turn. None where there is no GPU.
+
+    Parameters
+    ----------
+    worker
+        The worker's slot, from 0.
+    devices
+        What `visible_devices` returned.
+    """
+    return devices[worker % len(devices)] if devices else None
+
+
+def _named(value: str) -> tuple[str, ...]:
+    """Return the ids in a value; as for CUDA itself, the first that is empty or negative ends the list."""
+    devices: list[str] = []
+    for device in map(str.strip, value.split(",")):
+        if not device or device.startswith("-"):
+            break
+        devices.append(device)
+    return tuple(devices)
+
+
+def _answer(command: list[str], variables: Mapping[str, str], limit_s: float) -> bytes:
+    """Return what a command says; nothing if it fails, or does not end in time."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(variables),
+            start_new_session=True,
+        )
+    except OSError:
+        return b""
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            answer, _ = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            return b""
+        finally:
+            _end(process)
+    return answer if process.returncode == 0 else b""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and what it started, unless it has ended by itself; also when we are interrupted."""
+    if process.returncode is not None:
+        return
+    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(_DEATH_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        pass  # it hangs in the driver, where no signal reaches it
