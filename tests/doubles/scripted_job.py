@@ -29,6 +29,7 @@ class ScriptedPlan:
         self.mini_batches = 0
         self.complete = False
         self.manifest = self
+        self.notices: list[str] = []
         self._size, self._items, self._grows_by = mini_batch_size, items, grows_by
 
     @property

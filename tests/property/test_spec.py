@@ -50,6 +50,9 @@ settings = st.builds(
     program_arguments=texts,
     recursive=st.booleans(),
     include_hidden=st.booleans(),
+    include=st.lists(texts, max_size=2).map(tuple),
+    exclude=st.lists(texts, max_size=2).map(tuple),
+    input_list=st.none() | paths,
 )
 deployments = st.builds(
     Deployment,

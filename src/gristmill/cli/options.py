@@ -35,7 +35,8 @@ class Given(NamedTuple):
 
     path: str | None
     """Its place in a deployment; None: ``value`` is KEY=VALUE and holds it."""
-    value: str | bool
+    value: str | bool | tuple[str, ...]
+    """A tuple: all values of an option that may be repeated."""
     origin: str
     """The option and its value, for messages."""
 
@@ -56,6 +57,7 @@ class _Setting(NamedTuple):
     value: str | bool
     """The word for the value in the help; true and false: what the option alone stands for."""
     words: str
+    repeatable: bool = False
 
 
 _DESCRIPTION = "Run a model over a pile of files: every input accounted for."
@@ -90,6 +92,29 @@ _SETTINGS = (
     _Setting("--output-action", "settings.output_action", "ACTION", "append_row or summary_only"),
     _Setting("--no-recursive", "gristmill.recursive", False, "leave out the folders below the input folder"),
     _Setting("--include-hidden", "gristmill.include_hidden", True, "score hidden files and marker files too"),
+    _Setting(
+        "--include",
+        "gristmill.include",
+        "PATTERN",
+        "only files that match, such as '*.jpg' (at any depth), 'photos/' (a folder) or '2024/**/*.jpg' (from"
+        " the input folder), as in a .gitignore; may be repeated: one of them has to match",
+        repeatable=True,
+    ),
+    _Setting(
+        "--exclude",
+        "gristmill.exclude",
+        "PATTERN",
+        "leave out files and whole folders that match, in the same form; stronger than --include; may be"
+        " repeated",
+        repeatable=True,
+    ),
+    _Setting(
+        "--input-list",
+        "gristmill.input_list",
+        "FILE",
+        "score only the files named in a text file, one path a line, relative to the input folder or absolute"
+        " below it (separated by NUL characters, where it holds any)",
+    ),
     _Setting("--logging-level", "settings.logging_level", "LEVEL", "debug, info or warning"),
 )
 
@@ -179,10 +204,16 @@ class _Settle(argparse.Action):
     """Collects settings in the order in which they were typed, since the later of two wins."""
 
     def __init__(
-        self, option_strings: Sequence[str], dest: str, path: str | None = None, **options: Any
+        self,
+        option_strings: Sequence[str],
+        dest: str,
+        path: str | None = None,
+        repeatable: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(option_strings, "settings", default=(), **options)
         self.path = path
+        self.repeatable = repeatable
 
     def __call__(
         self,
@@ -198,7 +229,17 @@ class _Settle(argparse.Action):
             given = [Given(None, value, f"{option} {value}") for value in values]
         else:
             given = [Given(self.path, values, f"{option} {values}")]
+        if self.repeatable:
+            given = [self._joined(namespace, given[0])]
         namespace.settings = (*namespace.settings, *given)
+
+    def _joined(self, namespace: argparse.Namespace, given: Given) -> Given:
+        """Take back what the same option said before, and say it again with the new value."""
+        before = [one for one in namespace.settings if one.path == self.path]
+        namespace.settings = tuple(one for one in namespace.settings if one.path != self.path)
+        values = [value for one in before for value in one.value]
+        origin = " ".join([*(one.origin for one in before), given.origin])
+        return Given(given.path, (*values, str(given.value)), origin)
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
@@ -245,7 +286,14 @@ def _add_setting(group: Any, option: _Setting) -> None:
         )
     else:
         words = option.words.replace("%", "%%")
-        group.add_argument(option.name, action=_Settle, path=option.path, metavar=option.value, help=words)
+        group.add_argument(
+            option.name,
+            action=_Settle,
+            path=option.path,
+            repeatable=option.repeatable,
+            metavar=option.value,
+            help=words,
+        )
 
 
 def _resume_options(parser: argparse.ArgumentParser) -> None:

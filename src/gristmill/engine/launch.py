@@ -37,7 +37,7 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-#: MLflow 3.13 and later refuses a store in a folder unless this is set; it knows no other that needs no server.
+#: MLflow 3.13 and later refuses a store in a folder unless this is set; others need a server.
 _ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
 #: Ours alone; a worker must not inherit them from the coordinator's surroundings.
 _NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)

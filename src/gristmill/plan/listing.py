@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gristmill.errors import InputError
+from gristmill.plan.selection import BY_PATTERN, NOT_INCLUDED, Selection
 from gristmill.plan.sorting import MEMORY_NAMES, RUN_NAMES, SortedNames
 
 SLICE_ENTRIES = 2_048
@@ -58,6 +59,9 @@ class Listing:
         Whether hidden names and markers are listed too.
     exclude
         Folders that are passed over where they lie below the root; they need not exist.
+    selection
+        What is wanted by patterns; None: everything. A single file is not asked about. A folder that is not
+        wanted is not read.
     run_names, memory_names
         The allowance of `SortedNames` for one folder.
 
@@ -75,22 +79,24 @@ class Listing:
         recursive: bool = True,
         include_hidden: bool = False,
         exclude: Collection[Path] = (),
+        selection: Selection | None = None,
         run_names: int = RUN_NAMES,
         memory_names: int = MEMORY_NAMES,
     ) -> None:
         asked = root.absolute()
-        self._single = _is_single_file(asked)
+        self._single = is_single_file(asked)
         self._only_name = os.fsencode(asked.name)
         self._scratch = scratch
         self._recursive = recursive
         self._include_hidden = include_hidden
+        self._selection = selection
         self._run_names, self._memory_names = run_names, memory_names
         self._excluded = frozenset(os.fsencode(os.path.realpath(folder)) for folder in exclude)
         self.root: Path = asked.parent if self._single else asked
         """The absolute folder that the relative paths start from."""
         self._base = os.fsencode(self.root).rstrip(b"/") + b"/"
         self.skipped: dict[str, int] = dict.fromkeys(
-            ("hidden", "markers", "special", "excluded", "loops", "folders"), 0
+            ("hidden", "markers", "special", "excluded", "loops", "folders", BY_PATTERN, NOT_INCLUDED), 0
         )
         """How many names were passed over, by reason; `folders` are those not searched without recursion."""
         self.notices: list[str] = []
@@ -186,19 +192,19 @@ class Listing:
         with _opened(self._base + prefix) as scan:
             entries = _read_slice(self._base + prefix, scan)
             if len(entries) < SLICE_ENTRIES:
-                yield self._wanted(entries)
+                yield self._wanted(prefix, entries)
                 return
             sorter = SortedNames(self._scratch, run_names=self._run_names, memory_names=self._memory_names)
             try:
                 while entries:
-                    sorter.add(self._wanted(entries))
+                    sorter.add(self._wanted(prefix, entries))
                     yield []
                     entries = _read_slice(self._base + prefix, scan)
                 yield from sorter.merged()
             finally:
                 sorter.close()
 
-    def _wanted(self, entries: list[os.DirEntry[bytes]]) -> list[bytes]:
+    def _wanted(self, prefix: bytes, entries: list[os.DirEntry[bytes]]) -> list[bytes]:
         """Sort the names of these entries, without those that are skipped.
 
         Sorted first: then hidden names, markers and the rest stand together and no name is looked at
@@ -215,6 +221,8 @@ class Listing:
             del names[:special]
         if not self._include_hidden:
             self._drop_hidden(names)
+        if self._selection is not None:
+            names = self._selection.wanted(prefix, names, self.skipped)
         return names
 
     def _key(self, entry: os.DirEntry[bytes]) -> bytes:
@@ -252,16 +260,24 @@ class Listing:
             names[begin:end] = kept
 
 
-class _Frame(NamedTuple):
-    """One folder that the walk is inside of."""
+def is_single_file(path: Path) -> bool:
+    """Say whether an input is a file rather than a folder.
 
-    prefix: bytes
-    real: bytes
-    through_link: bool
-    parts: Iterator[tuple[list[bytes], bytes]]
+    Parameters
+    ----------
+    path
+        The input, absolute.
 
+    Returns
+    -------
+    bool
+        Whether it is a file.
 
-def _is_single_file(path: Path) -> bool:
+    Raises
+    ------
+    InputError
+        It does not exist, cannot be looked up, or is neither.
+    """
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -273,6 +289,15 @@ def _is_single_file(path: Path) -> bool:
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise InputError(f"the input {str(path)!r} is neither a folder nor a file; name a folder or a file")
     return stat.S_ISREG(mode)
+
+
+class _Frame(NamedTuple):
+    """One folder that the walk is inside of."""
+
+    prefix: bytes
+    real: bytes
+    through_link: bool
+    parts: Iterator[tuple[list[bytes], bytes]]
 
 
 def _is_marker(name: bytes) -> bool:

@@ -8,16 +8,18 @@ over and tells how much of the old one still holds. It must not know what the mi
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from pathlib import Path
 
 from gristmill.errors import InputError, PlanError
 from gristmill.plan.batches import BatchCutter
 from gristmill.plan.draft import ManifestDraft
+from gristmill.plan.input_list import InputList
 from gristmill.plan.layout import PLAN
 from gristmill.plan.listing import Listing
 from gristmill.plan.manifest import Manifest
 from gristmill.plan.previous import PreviousManifest
+from gristmill.plan.selection import BY_PATTERN, NOT_INCLUDED, Selection
 
 FLUSH_BYTES = 256 * 1024
 """Bytes of paths that are held back at most within one step."""
@@ -40,11 +42,15 @@ class Planner:
         Whether hidden files and markers such as ``_SUCCESS`` are listed too.
     exclude
         Folders that are passed over where they lie below the root; they need not exist.
+    include_patterns, exclude_patterns
+        What files have to match, and what files and folders must not (see `gristmill.spec.patterns`).
+    input_list
+        A file that names what is to be done (see `input_list`), in place of a search below the root.
 
     Raises
     ------
     InputError
-        When there is no such input.
+        When there is no such input or input list, or a pattern has no meaning.
     PlanError
         When the folder cannot be written, or holds a damaged manifest, or a complete one that was cut
         with another `mini_batch_size`.
@@ -59,6 +65,9 @@ class Planner:
         recursive: bool = True,
         include_hidden: bool = False,
         exclude: Collection[Path] = (),
+        include_patterns: Sequence[str] = (),
+        exclude_patterns: Sequence[str] = (),
+        input_list: Path | None = None,
     ) -> None:
         self._folder = folder
         self._draft: ManifestDraft | None = None
@@ -69,13 +78,21 @@ class Planner:
             self._open_complete(mini_batch_size)
             return
         self._cutter = BatchCutter(mini_batch_size)
-        self._listing = Listing(
-            root,
-            scratch=folder,
-            recursive=recursive,
-            include_hidden=include_hidden,
-            exclude=[*exclude, folder],
-        )
+        own = [*exclude, folder]
+        chosen = bool(include_patterns or exclude_patterns)
+        selection = Selection(include_patterns, exclude_patterns) if chosen else None
+        self._listing: Listing | InputList
+        if input_list is not None:
+            self._listing = InputList(root, input_list, scratch=folder, exclude=own, selection=selection)
+        else:
+            self._listing = Listing(
+                root,
+                scratch=folder,
+                recursive=recursive,
+                include_hidden=include_hidden,
+                exclude=own,
+                selection=selection,
+            )
         self._draft = _new_draft(folder)
         self._previous = self._draft.previous
         self.manifest: Manifest = Manifest(folder, root=self._listing.root, mini_batch_size=mini_batch_size)
@@ -245,12 +262,15 @@ _REMEDIES = {
     "excluded": "excluded folders",
     "loops": "links that lead back to where they are",
     "folders": "sub-folders (without --no-recursive their files are listed)",
+    BY_PATTERN: "that an --exclude pattern matches (leave the pattern out, or make it narrower)",
+    NOT_INCLUDED: "that no --include pattern matches (one with a '/' in it counts from the input folder)",
 }
 
 
-def _no_files(listing: Listing) -> InputError:
+def _no_files(listing: Listing | InputList) -> InputError:
     passed_over = [f"{count} {_REMEDIES[reason]}" for reason, count in listing.skipped.items() if count]
     seen = f"; passed over were {', '.join(passed_over)}" if passed_over else ""
+    what = "has no files" if isinstance(listing, Listing) else "has no files of the input list"
     return InputError(
-        f"the input folder {str(listing.root)!r} has no files{seen}. Name a folder that holds the inputs"
+        f"the input folder {str(listing.root)!r} {what}{seen}. Name a folder that holds the inputs"
     )

@@ -49,14 +49,22 @@ class SortedNames:
         Names in one sorted run.
     memory_names
         Names held in memory before runs are spilled.
+    smallest_block
+        Bytes read ahead from one run at least; longer than any name.
     """
 
     def __init__(
-        self, scratch: Path, *, run_names: int = RUN_NAMES, memory_names: int = MEMORY_NAMES
+        self,
+        scratch: Path,
+        *,
+        run_names: int = RUN_NAMES,
+        memory_names: int = MEMORY_NAMES,
+        smallest_block: int = SMALLEST_BLOCK,
     ) -> None:
         self._scratch = scratch
         self._run_names = run_names
         self._memory_names = memory_names
+        self._smallest_block = smallest_block
         self._open_run: list[bytes] = []
         self._held: list[list[bytes]] = []
         self._names = 0
@@ -103,7 +111,7 @@ class SortedNames:
         """
         if self._open_run:
             self._close_run()
-        block = min(LARGEST_BLOCK, max(SMALLEST_BLOCK, READ_BYTES // max(1, len(self._spilled))))
+        block = min(LARGEST_BLOCK, max(self._smallest_block, READ_BYTES // max(1, len(self._spilled))))
         runs = [_Run(names=names) for names in self._held]
         self._held = []
         runs += [_Run(spill=self._spill, at=at, end=end, block=block) for at, end in self._spilled]

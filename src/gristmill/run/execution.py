@@ -124,6 +124,9 @@ class Execution:
             recursive=settings.recursive,
             include_hidden=settings.include_hidden,
             exclude=[job.output, job.staging, self.folder.path],
+            include_patterns=settings.include,
+            exclude_patterns=settings.exclude,
+            input_list=settings.input_list,
         )
         self._planner = planner
         while not planner.complete and not planner.mini_batches:

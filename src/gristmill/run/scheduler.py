@@ -120,6 +120,7 @@ class Scheduler:
         self._undelivered: list[Scored] = []
         self._noticed: set[str] = set()
         self._notices: list[str] = []
+        self._plan_is_told = False
         self._ending: Ending | None = None
         self._synced_at = time.monotonic()
 
@@ -192,6 +193,9 @@ class Scheduler:
         if plan.complete and self._ledger.plan is None:
             self._record(PlanComplete(plan.mini_batches, plan.items))
             reach("plan.complete")
+        if plan.complete and not self._plan_is_told:
+            self._plan_is_told = True
+            self._notices += plan.manifest.notices
         return not plan.complete
 
     def _hand_out(self) -> None:

@@ -181,6 +181,9 @@ def _settings(file: DeploymentFile) -> Settings:
         program_arguments=extensions.program_arguments,
         recursive=extensions.recursive,
         include_hidden=extensions.include_hidden,
+        include=extensions.include,
+        exclude=extensions.exclude,
+        input_list=extensions.input_list,
     )
 
 

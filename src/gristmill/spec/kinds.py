@@ -17,8 +17,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic_core import PydanticCustomError
 
+from gristmill.spec.patterns import PatternError, expression
 from gristmill.spec.problems import did_you_mean
-from gristmill.spec.tree import Entry, Mapping, Node, Plain, Scalar, got, is_null, meaning
+from gristmill.spec.tree import Entry, Mapping, Node, Plain, Scalar, Sequence, got, is_null, meaning
 from gristmill.spec.values import ErrorThreshold
 
 LARGEST_NUMBER = 2**31 - 1
@@ -186,6 +187,30 @@ def model_path(node: Any) -> Path:
     path = _path(node)
     if not os.path.exists(path):
         raise wrong(f"no such file or folder: {path} {got(node)}{neighbour(path)}")
+    return path
+
+
+def patterns(node: Any) -> tuple[str, ...]:
+    """Take a list of patterns for paths, or one pattern alone."""
+    found = []
+    for one in node.items if isinstance(node, Sequence) else (node,):
+        if not isinstance(one, Scalar):
+            raise wrong(f"must be a list of patterns such as '*.jpg' {got(one)}")
+        try:
+            expression(text(one))
+        except PatternError as error:
+            raise wrong(f"the pattern {error} {got(one)}") from None
+        found.append(text(one))
+    return tuple(found)
+
+
+def input_list(node: Any) -> Path:
+    """Take a file that exists, which lists the inputs."""
+    path = _path(node)
+    if not os.path.isfile(path):
+        if os.path.exists(path):
+            raise wrong(f"is no file: {path} {got(node)}; give a text file with one path a line")
+        raise wrong(f"no such file: {path} {got(node)}{neighbour(path)}")
     return path
 
 

@@ -22,6 +22,7 @@ _NEVER_EXPANDED = (
     ("code_configuration", "scoring_script"),
     ("gristmill", "program_arguments"),
     ("gristmill", "python"),
+    ("gristmill", "input_list"),
 )
 
 

@@ -35,6 +35,7 @@ Name = Annotated[str, PlainValidator(kinds.name)]
 Action = Annotated[OutputAction, PlainValidator(kinds.choice(OutputAction))]
 Format = Annotated[OutputFormat, PlainValidator(kinds.choice(OutputFormat))]
 ModelType = Annotated[str, PlainValidator(kinds.word("custom_model", "mlflow_model", "triton_model"))]
+Patterns = Annotated[tuple[str, ...], PlainValidator(kinds.patterns)]
 Threshold = Annotated[ErrorThreshold, PlainValidator(kinds.error_threshold)]
 
 
@@ -184,6 +185,9 @@ class Extensions(Section):
     program_arguments: Text = ""
     recursive: Flag = True
     include_hidden: Flag = False
+    include: Patterns = ()
+    exclude: Patterns = ()
+    input_list: Annotated[Path, PlainValidator(kinds.input_list)] | None = None
     error_threshold: Threshold | None = None
     python: Annotated[Path, PlainValidator(kinds.interpreter)] | None = None
     use_current_python: Flag = False

@@ -96,6 +96,12 @@ class Settings:
     """Whether files in folders below the input folder are listed."""
     include_hidden: bool = field(metadata=_RESULT, default=False)
     """Whether hidden files and marker files are listed."""
+    include: tuple[str, ...] = field(metadata=_RESULT, default=())
+    """Patterns of which a file has to match one (see ``patterns``); none: every file is listed."""
+    exclude: tuple[str, ...] = field(metadata=_RESULT, default=())
+    """Patterns of which files and folders must not match any."""
+    input_list: Path | None = field(metadata=_RESULT, default=None)
+    """A file that names the inputs, absolute; None: the input folder is searched."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +239,9 @@ def _deployment(data: dict[str, Any]) -> Deployment:
                     "output_format": OutputFormat(settings["output_format"]),
                     "error_threshold": ErrorThreshold(**settings["error_threshold"]),
                     "environment_variables": dict(settings["environment_variables"]),
+                    "include": tuple(settings.get("include", ())),
+                    "exclude": tuple(settings.get("exclude", ())),
+                    "input_list": Path(settings["input_list"]) if settings.get("input_list") else None,
                 }
             ),
             "notices": tuple(data["notices"]),

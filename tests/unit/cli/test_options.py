@@ -48,6 +48,9 @@ def typed(*words: str) -> list[Override]:
         ),
         (["--no-recursive"], "gristmill.recursive", False, "--no-recursive"),
         (["--include-hidden"], "gristmill.include_hidden", True, "--include-hidden"),
+        (["--include", "*.a"], "gristmill.include", ("*.a",), "--include *.a"),
+        (["--exclude=*.a"], "gristmill.exclude", ("*.a",), "--exclude *.a"),
+        (["--input-list", "list"], "gristmill.input_list", "list", "--input-list list"),
         (["--logging-level", "debug"], "settings.logging_level", "debug", "--logging-level debug"),
     ],
 )
@@ -69,6 +72,16 @@ def test_settings_keep_the_order_in_which_they_were_typed() -> None:
     found = typed("--workers", "2", "--set", "gristmill.workers=3", "--workers", "4")
 
     assert [one.value for one in found] == ["2", 3, "4"]
+
+
+def test_repeated_patterns_are_one_setting() -> None:
+    found = typed("--include", "*.a", "--exclude", "*.c", "--workers", "2", "--include", "*.b")
+
+    assert [(one.path, one.value, one.origin) for one in found] == [
+        ("gristmill.exclude", ("*.c",), "--exclude *.c"),
+        ("gristmill.workers", "2", "--workers 2"),
+        ("gristmill.include", ("*.a", "*.b"), "--include *.a --include *.b"),
+    ]
 
 
 def test_every_set_without_a_value_is_reported_at_once() -> None:

@@ -115,7 +115,8 @@ def test_what_was_skipped_is_kept_with_the_plan(root: Path, folder: Path) -> Non
     finished(Planner(root=root, folder=folder, mini_batch_size=10)).close()
     opened = Manifest.open(folder)
     assert opened.skipped == {
-        "hidden": 1, "markers": 1, "special": 0, "excluded": 0, "loops": 1, "folders": 0
+        "hidden": 1, "markers": 1, "special": 0, "excluded": 0, "loops": 1, "folders": 0,
+        "by_pattern": 0, "not_included": 0
     }  # fmt: skip
     assert opened.notices == [
         "'loop' leads back, through a link, to the input folder itself; it is not listed again"

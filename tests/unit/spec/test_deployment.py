@@ -195,6 +195,8 @@ EXTENSIONS = [
     ("program_arguments: --a b", "program_arguments", "--a b"),
     ("recursive: false", "recursive", False),
     ("include_hidden: true", "include_hidden", True),
+    ("include: a b/*.jpg", "include", ("a b/*.jpg",)),
+    ("exclude: 5", "exclude", ("5",)),
     ("error_threshold: 5", "error_threshold", ErrorThreshold(items=5, fraction=None)),
     ("error_threshold: 2.5 %", "error_threshold", ErrorThreshold(items=None, fraction=0.025)),
 ]

@@ -26,6 +26,9 @@ def test_settings_that_affect_results_are_these(folder: Path) -> None:
         "program_arguments": "",
         "recursive": True,
         "include_hidden": False,
+        "include": [],
+        "exclude": [],
+        "input_list": None,
     }
 
 
@@ -44,6 +47,15 @@ def test_unknown_schema_is_refused(folder: Path) -> None:
 
     with pytest.raises(SpecError, match="has schema 99, and this Gristmill reads schema 1"):
         deployment_from_json({**data, "schema": 99})
+
+
+def test_record_of_an_older_version_has_no_selection(folder: Path) -> None:
+    deployment = load(folder / "src" / "score.py")
+    data = deployment_to_json(deployment)
+    for name in ("include", "exclude", "input_list"):
+        del data["settings"][name]
+
+    assert deployment_from_json(data) == deployment
 
 
 def test_record_that_is_no_mapping_is_refused() -> None:
