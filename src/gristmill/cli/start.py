@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gristmill.cli.exit_status import ExitStatus
 from gristmill.cli.follow import follow
-from gristmill.cli.options import Given
+from gristmill.cli.settings_options import Given
 from gristmill.errors import SpecError
 from gristmill.service.jobs import RunRequest
 from gristmill.spec.deployment import load

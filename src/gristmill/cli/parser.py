@@ -1,0 +1,87 @@
+"""The parser behind the command line: it knows its commands, and says calmly what is wrong.
+
+It must not know which commands and options there are. It imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from gristmill.cli.exit_status import ExitStatus
+
+
+class Command(NamedTuple):
+    """One thing that can be asked for."""
+
+    words: str
+    """What it does; the line in the list of commands."""
+    add_options: Callable[[argparse.ArgumentParser], None]
+    target: str
+    """The function that does it, as ``module:function``."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that knows its commands, and says calmly what is wrong."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands: dict[str, Parser] = {}
+        self._below: Any = None
+
+    def add_commands(self, commands: Mapping[str, Command]) -> None:
+        for name, command in commands.items():
+            parser = self.add_command(name, command.words)
+            parser.set_defaults(target=command.target)
+            command.add_options(parser)
+
+    def add_command(self, name: str, words: str) -> Parser:
+        if self._below is None:
+            self._below = self.add_subparsers(metavar="COMMAND", required=True, title="commands")
+        parser: Parser = self._below.add_parser(
+            name, help=words, description=f"{words[0].upper()}{words[1:]}."
+        )
+        self.commands[name] = parser
+        return parser
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(ExitStatus.NOTHING_STARTED, f"gristmill: error: {message}\n(more: {self.prog} --help)\n")
+
+
+def check_words(parser: Parser, argv: Sequence[str]) -> None:
+    """Answer a command or an option that does not exist with the nearest that does."""
+    for word in argv:
+        if word == "--":
+            return
+        if word.startswith("--") and " " not in word:
+            option = word.partition("=")[0]
+            known = [name for name in parser._option_string_actions if name.startswith("--")]
+            if not any(name.startswith(option) for name in known):
+                parser.error(f"there is no option {option}{_meant(option, known)}")
+        elif parser.commands and not word.startswith("-"):
+            if word not in parser.commands:
+                parser.error(f"there is no command {word!r}{_meant(word, parser.commands)}")
+            parser = parser.commands[word]
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"
+
+
+def path_argument(text: str) -> Path:
+    """Take a path; an empty one is an unset variable of a shell, and must not mean this folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a path")
+    return Path(text)
+
+
+def name_argument(text: str) -> str:
+    """Take a name; an empty one is an unset variable of a shell."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a name, or leave the option out")
+    return text
