@@ -14,13 +14,16 @@ GristmillError
 └── JobError                  a job that had started cannot go on
     ├── JournalError          the journal cannot be read or written
     ├── PlanError             the manifest cannot be read or written
-    └── StorageError          the disk is full, or a file of the job is gone
+    ├── StorageError          the disk is full, or a file of the job is gone
+    └── JobFailedError        it did not complete, and whoever ran it from Python wants that raised
 
 A message says what happened, to which thing, and what to do next. This module must not know how
 errors are shown: exit codes live in `cli`, HTTP status numbers in `web`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class GristmillError(Exception):
@@ -91,3 +94,19 @@ class PlanError(JobError):
 
 class StorageError(JobError):
     """The disk is full, or a file of the job is gone or cannot be written."""
+
+
+class JobFailedError(JobError):
+    """A job did not complete, and whoever ran it from Python wants that raised.
+
+    Parameters
+    ----------
+    message
+        How it ended and why, with where its logs are.
+    job
+        The job as it ended, a `gristmill.Job`.
+    """
+
+    def __init__(self, message: str, job: Any = None) -> None:
+        super().__init__(message)
+        self.job = job

@@ -26,6 +26,8 @@ POINTS = (
     "files.after_move",
     "publish.before_write",
     "publish.after_write",
+    "publish.before_files",
+    "publish.after_file",
     "publish.before_sync",
     "publish.after_sync",
     "publish.before_rename",
@@ -40,6 +42,7 @@ POINTS = (
 """The points of the coordinator, in the order in which a job meets them."""
 
 WORKER_POINTS = (
+    "worker.files.taken",
     "worker.part.before_write",
     "worker.part.after_write",
     "worker.outcome.before_send",

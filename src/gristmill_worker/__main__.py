@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from io import TextIOWrapper
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Sequence
 
 from gristmill_worker.channel import Channel, ChannelLost
 from gristmill_worker.frame_settings import frame_settings
@@ -20,10 +20,11 @@ from gristmill_worker.items import ItemReader
 from gristmill_worker.loop import Worker
 from gristmill_worker.outbox import Outbox
 from gristmill_worker.part import Part
-from gristmill_worker.rows import encoder
+from gristmill_worker.rows import Encoded, encoder
 from gristmill_worker.script import ScriptError
 from gristmill_worker.slot import Slot
 from gristmill_worker.wire import HELLO, PROTOCOL, START_FAILED
+from gristmill_worker.writes import Writes
 
 #: The worker ends with this status when its channel is gone (EX_PROTOCOL of sysexits.h).
 CHANNEL_LOST = 76
@@ -32,6 +33,16 @@ CHANNEL_LOST = 76
 def main() -> int:
     """Serve until told to stop; return the exit status of the process."""
     configuration: Dict[str, Any] = json.loads(sys.argv[1])
+    channel = set_up(configuration)
+    try:
+        return _serve(channel, configuration)
+    except ChannelLost as lost:
+        sys.stderr.write("gristmill worker: %s; nothing more can be reported, so it ends\n" % lost)
+        return CHANNEL_LOST
+
+
+def set_up(configuration: Dict[str, Any]) -> Channel:
+    """Make the process what a script expects, and say hello; for `rehearsal`, too."""
     own_archive = sys.path.pop(0)
     sys.path.append(own_archive)  # last: for `azureml_user`, and in the way of nothing
     _set_up_streams()
@@ -43,18 +54,13 @@ def main() -> int:
     channel.tell(
         HELLO, {"protocol": PROTOCOL, "python": "%d.%d.%d" % sys.version_info[:3], "pid": os.getpid()}
     )
-    try:
-        return _serve(channel, configuration)
-    except ChannelLost as lost:
-        sys.stderr.write("gristmill worker: %s; nothing more can be reported, so it ends\n" % lost)
-        return CHANNEL_LOST
+    return channel
 
 
 def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
-    script, output_format = configuration["script"], configuration["output_format"]
+    script = configuration["script"]
     try:
-        # Only this format knows the file: elsewhere, what stands in it is of no consequence.
-        frame_arguments = frame_settings(script) if output_format == "azure" else None
+        encode = encoder_of(configuration)
     except ScriptError as error:
         return _refuse(channel, configuration["error_log"], str(error))
     worker = Worker(
@@ -62,8 +68,8 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
         slot=Slot(configuration["slots"], configuration["slot"]),
         items=ItemReader(configuration["plan"], configuration["root"]),
         part=Part(configuration["part"]),
-        outbox=Outbox(configuration["outbox"], configuration["aside"]),
-        encode=encoder(output_format, os.path.basename(script), frame_arguments),
+        outbox=Outbox(configuration["outbox"], configuration["aside"], _writes(configuration)),
+        encode=encode,
         job_name=configuration["job"],
         error_log=configuration["error_log"],
     )
@@ -72,6 +78,25 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
         return 1
     worker.serve()
     return 0
+
+
+def encoder_of(configuration: Dict[str, Any]) -> Callable[[object, Sequence[str]], Encoded]:
+    """Return what turns results into rows.
+
+    Raises
+    ------
+    ScriptError
+        The file with settings beside the script is not right.
+    """
+    script, output_format = configuration["script"], configuration["output_format"]
+    # Only this format knows the file: elsewhere, what stands in it is of no consequence.
+    frame_arguments = frame_settings(script) if output_format == "azure" else None
+    return encoder(output_format, os.path.basename(script), frame_arguments, configuration["with_header"])
+
+
+def _writes(configuration: Dict[str, Any]) -> Writes:
+    notes = os.path.join(configuration["working_folder"], ".written-by-children")
+    return Writes(configuration["outbox"], notes)
 
 
 def _refuse(channel: Channel, error_log: str, message: str) -> int:

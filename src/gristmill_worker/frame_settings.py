@@ -114,9 +114,9 @@ def _objection(name: str, value: object) -> Optional[str]:
         return 'rows end in a line feed; remove it or set it to "\\n"'
     if name == "header" and value is not False:
         return (
-            "a header would stand above the rows of every mini-batch; remove it or set it to false. One "
-            "header at the top of the predictions file is the business of include_output_header in the "
-            "deployment's properties, which comes with a later version"
+            "a header would stand above the rows of every mini-batch; remove it or set it to false. For one "
+            "header at the top of the predictions file write 'properties: {include_output_header: \"true\"}' "
+            "in the deployment"
         )
     if name == "sep" and isinstance(value, str) and ("\n" in value or "\r" in value):
         return 'a line break ends a row; set it to another character, such as ","'

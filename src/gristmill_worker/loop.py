@@ -1,10 +1,11 @@
 """The worker's loop: load the script, then serve mini-batches one after the other until told to stop."""
 
+import gc
 import os
 import sys
 import time
 from collections import deque
-from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from gristmill_worker import slot as slots
 from gristmill_worker import wire
@@ -12,13 +13,22 @@ from gristmill_worker.channel import Channel, tasks_of
 from gristmill_worker.failure import describe, reason_of
 from gristmill_worker.faults import reach
 from gristmill_worker.items import ItemReader
-from gristmill_worker.outbox import Outbox
+from gristmill_worker.memory import peak_bytes
+from gristmill_worker.outbox import Outbox, Takings
 from gristmill_worker.part import Part
 from gristmill_worker.rows import NOTICES
 from gristmill_worker.script import Context, Script, loaded_modules
 
 #: Finished mini-batches are reported at the latest after this long.
 REPORT_EVERY_NS = 5_000_000
+
+_NOTHING_TAKEN = Takings(0, [], False)
+_HELD = (
+    "{script}: {names} in the output folder is kept open by a library that may hold back what is written; it "
+    "is taken when it is closed, at the latest after shutdown(), and what was scored since it was opened "
+    "counts only then. Close it before run() returns, or write one file for each mini-batch"
+)
+_LEAVING = "it held {} open after a failed try, and what the try wrote there cannot be taken back"
 
 Encoder = Callable[[object, Sequence[str]], Any]
 Task = Tuple[int, int, int, int, int]
@@ -56,6 +66,7 @@ class Worker:
         self._reported_ns = time.monotonic_ns()
         self._pending = slots.NOTHING_PENDING
         self._activity = slots.RESTING
+        self._has_scored = False
 
     def start(self, path: str, code: str, arguments: Sequence[str]) -> bool:
         """Import the script and call ``init()``; report READY or START_FAILED and return which."""
@@ -76,6 +87,7 @@ class Worker:
             self._channel.tell(wire.START_FAILED, {"stage": stage, "message": message, "traceback": text})
             return False
         self._leave_if_forked()
+        self._outbox.begin()
         self._publish_idle()
         self._channel.tell(wire.READY, {"init_s": time.monotonic() - began, "modules": loaded_modules(code)})
         return True
@@ -155,12 +167,14 @@ class Worker:
         if encoded.notices:
             for key in encoded.notices:
                 self._notice(key, NOTICES[key].format(script=self._script.file_name))
-        header = self._header_id(encoded.header) if encoded.header else 0
-        files = 0
+        header = self._header_id(encoded.header, encoded.line) if encoded.header else 0
+        takings = _NOTHING_TAKEN
         if self._outbox.is_touched():
-            files = self._outbox.set_aside(batch, first_item, attempt)
+            takings = self._outbox.take(batch, first_item, attempt)
+            if takings.held:
+                self._tell_held()
         succeeded = encoded.results if encoded.results < total else total
-        alone = bool(items or files or succeeded < total)
+        alone = bool(items or takings is not _NOTHING_TAKEN or succeeded < total)
         pending = self._pending
         follows = batch == pending[0] + pending[1] and pending[4] == attempt and pending[5] == header
         if pending[1] and (alone or not follows):
@@ -168,14 +182,19 @@ class Worker:
             pending = self._pending
         if not pending[1]:
             offset = self._part.offset
-            pending = (batch, 0, first_item, items, attempt, header, 0, 0, offset, 0, 0, 0, 0.0)
+            pending = (batch, 0, first_item, items, attempt, header, 0, 0, offset, 0, 0, 0, 0.0, 0, 0, 0)
         data, crc = encoded.data, pending[10]
         if data:
             reach("worker.part.before_write")
             crc = self._part.append(data, crc)
             reach("worker.part.after_write")
+        attached = attached_crc = 0
+        if takings is not _NOTHING_TAKEN:
+            reach("worker.files.taken")
+            attached, attached_crc = self._part.attach(self._outbox.folder, takings.pieces)
+            self._outbox.settle()
         ended_ns = time.monotonic_ns()
-        first, batches, _, _, _, _, all_items, results, offset, length, _, _, seconds = pending
+        first, batches, _, _, _, _, all_items, results, offset, length, _, _, seconds = pending[:13]
         self._pending = (
             first,
             batches + 1,
@@ -188,10 +207,14 @@ class Worker:
             offset,
             length + len(data),
             crc,
-            files,
+            takings.files,
             seconds + (ended_ns - began_ns) / 1e9,
+            attached,
+            attached_crc,
+            1 if takings.held else 0,
         )
         self._activity = slots.RESTING
+        self._has_scored = True
         if alone or ended_ns - self._reported_ns > REPORT_EVERY_NS:
             self._report()
 
@@ -223,7 +246,7 @@ class Worker:
         reason: Optional[str] = None,
     ) -> None:
         self._report()
-        self._outbox.empty()
+        held = self._outbox.put_back()
         message, text = describe(error, self._script.file_name, "run")
         position = self._log_error("mini-batch %d, try %d\n%s" % (batch, attempt, text))
         self._channel.tell(
@@ -238,9 +261,12 @@ class Worker:
                 "traceback": text,
                 "seconds": (time.monotonic_ns() - began_ns) / 1e9,
                 "log_offset": position,
+                "leaving": _LEAVING.format(", ".join(held)) if held else None,
             },
         )
         self._publish_idle()
+        if held:
+            os._exit(0)  # the files are open, and nothing may flush more into them
 
     def _drop(self, batches: int) -> None:
         """Answer a recall: everything up to here has been run or is dropped."""
@@ -261,14 +287,39 @@ class Worker:
                 problem, text = describe(error, self._script.file_name, "shutdown")
                 self._log_error(text)
         self._leave_if_forked()
-        self._channel.tell(wire.BYE, {"shutdown_error": problem})
+        farewell = {"shutdown_error": problem, "files": 0, "offset": 0, "attached": 0, "attached_crc": 0}
+        farewell["peak_bytes"] = peak_bytes()
+        if self._has_scored and self._outbox.is_touched():
+            try:
+                farewell.update(self._last_takings())
+            except OSError as error:
+                farewell["shutdown_error"] = "what it left in the output folder is lost: %s" % error
+        self._channel.tell(wire.BYE, farewell)
 
-    def _header_id(self, columns: Tuple[str, ...]) -> int:
+    def _last_takings(self) -> Dict[str, int]:
+        """Take what lies in the output folder after ``shutdown()``, with what only the end of a script
+        closes.
+        """
+        if self._outbox.has_open():
+            self._script.forget()
+            gc.collect()
+            _flush_libraries()
+        takings = self._outbox.take_last()
+        offset = self._part.offset
+        attached, crc = self._part.attach(self._outbox.folder, takings.pieces)
+        return {"files": takings.files, "offset": offset, "attached": attached, "attached_crc": crc}
+
+    def _tell_held(self) -> None:
+        names = ", ".join(self._outbox.foreign[:3])
+        self._notice("held_open", _HELD.format(script=self._script.file_name, names=names))
+
+    def _header_id(self, columns: Tuple[str, ...], line: bytes) -> int:
         """Return the id of these columns, telling the coordinator about new ones."""
         number = self._headers.get(columns)
         if number is None:
             number = self._headers[columns] = len(self._headers) + 1
-            self._channel.tell(wire.HEADER, {"id": number, "columns": columns})
+            text = line.decode("utf-8", "surrogateescape")
+            self._channel.tell(wire.HEADER, {"id": number, "columns": columns, "line": text})
         return int(number)
 
     def _notice(self, key: str, text: str) -> None:
@@ -291,3 +342,13 @@ class Worker:
         except OSError:
             sys.stderr.write(text)
             return -1
+
+
+def _flush_libraries() -> None:
+    """Let the C library write what it keeps back for others, as it does when a process ends."""
+    try:
+        import ctypes  # some Pythons come without it
+
+        ctypes.CDLL(None).fflush(None)
+    except (ImportError, OSError, AttributeError):
+        pass

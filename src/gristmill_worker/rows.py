@@ -9,7 +9,6 @@ on every Python.
 This file must not know of mini-batches, parts or messages.
 """
 
-import io
 import json
 import re
 import sys
@@ -19,6 +18,7 @@ from itertools import chain
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from gristmill_worker.frame_settings import FILE_NAME, written_columns
+from gristmill_worker.frames import frame_text
 
 #: What a user is told once per job, by the key that stands in `Encoded.notices`.
 NOTICES: Dict[str, str] = {
@@ -53,10 +53,15 @@ class Encoded(NamedTuple):
     header: Optional[Tuple[str, ...]]
     #: Keys of `NOTICES`, to be told once per job.
     notices: Tuple[str, ...]
+    #: The header as pandas writes it above these rows, ended by a line feed; empty unless it was asked for.
+    line: bytes = b""
 
 
 def encoder(
-    output_format: str, script_name: str, frame_arguments: Optional[Dict[str, Any]] = None
+    output_format: str,
+    script_name: str,
+    frame_arguments: Optional[Dict[str, Any]] = None,
+    with_header: bool = False,
 ) -> Callable[[object, Sequence[str]], Encoded]:
     """Return the function that turns what ``run()`` returned into rows.
 
@@ -70,6 +75,8 @@ def encoder(
     frame_arguments
         Arguments of ``pandas.DataFrame.to_csv`` that differ for frames in the ``"azure"`` format: what
         `frame_settings.frame_settings` returned.
+    with_header
+        Whether frames in the ``"azure"`` format come with the line that stands above their rows.
 
     Returns
     -------
@@ -84,7 +91,11 @@ def encoder(
     ValueError
         There is no such output format.
     """
-    azure_frame = partial(_set_frame, arguments=frame_arguments) if frame_arguments else _azure_frame
+    azure_frame: Callable[..., Encoded] = _azure_frame
+    if frame_arguments:
+        azure_frame = partial(_set_frame, arguments=frame_arguments)
+    if with_header:
+        azure_frame = _Headed(azure_frame, {"sep": " ", **(frame_arguments or {})})
     formats: Dict[str, Tuple[Callable[..., Encoded], Callable[..., Encoded]]] = {
         "azure": (_azure_list, azure_frame),
         "csv": (_csv_list, _csv_frame),
@@ -133,13 +144,13 @@ def _azure_list(elements: Sequence[Any], files: Sequence[str]) -> Encoded:
 def _azure_frame(frame: Any, files: Sequence[str]) -> Encoded:
     """Rows separated by single spaces, without header and index."""
     header = tuple(map(str, frame.columns))
-    return Encoded(_utf8(_frame_text(frame, {"sep": " "})), len(frame), header or None, ())
+    return Encoded(_utf8(frame_text(frame, {"sep": " "})), len(frame), header or None, ())
 
 
 def _set_frame(frame: Any, files: Sequence[str], *, arguments: Dict[str, Any]) -> Encoded:
     """Rows as the settings file beside the script wants them."""
     try:
-        text = _frame_text(frame, {"sep": " ", **arguments})
+        text = frame_text(frame, {"sep": " ", **arguments})
         header = written_columns(frame, arguments)
     except MemoryError:
         raise
@@ -150,6 +161,24 @@ def _set_frame(frame: Any, files: Sequence[str], *, arguments: Dict[str, Any]) -
             f"{type(error).__name__}: {error}; correct append_row there"
         ) from error
     return Encoded(_utf8(text), len(frame), header or None, ())
+
+
+class _Headed:
+    """Adds its header line to each encoded frame; frames with the same columns have the same one."""
+
+    def __init__(self, encode_frame: Callable[..., Encoded], arguments: Dict[str, Any]) -> None:
+        self._encode_frame = encode_frame
+        self._arguments = arguments
+        self._lines: Dict[Tuple[str, ...], bytes] = {}
+
+    def __call__(self, frame: Any, files: Sequence[str]) -> Encoded:
+        encoded = self._encode_frame(frame, files)
+        if not encoded.header:
+            return encoded
+        line = self._lines.get(encoded.header)
+        if line is None:
+            line = self._lines[encoded.header] = _utf8(frame_text(frame.iloc[:0], self._arguments, True))
+        return encoded._replace(line=line)
 
 
 # Our own format (1.5)
@@ -178,7 +207,7 @@ def _csv_frame(frame: Any, files: Sequence[str]) -> Encoded:
     if len(frame) == len(files) and "file" not in header:
         frame = _with_files(frame, files)
         header = ("file", *header)
-    return Encoded(_utf8(_frame_text(frame, {"sep": ","})), len(frame), header or None, ())
+    return Encoded(_utf8(frame_text(frame, {"sep": ","})), len(frame), header or None, ())
 
 
 def _columns_of(rows: Sequence[Dict[Any, Any]]) -> Dict[str, Sequence[Any]]:
@@ -276,45 +305,6 @@ def _quoted(texts: Sequence[str], alone: bool) -> Sequence[str]:
 
 
 _SPECIAL = re.compile('[,"\r\n]')
-
-
-# Data frames
-
-
-def _frame_text(frame: Any, arguments: Dict[str, Any]) -> str:
-    """Let pandas write a frame: minimal quoting, missing values empty, rows ended by a line feed."""
-    text: str = _to_csv(frame, None, arguments, "\n")
-    if "\r" in text:
-        # Before Python 3.13 a carriage return is quoted only where it belongs to the line ending.
-        rows = _RowSink(newline="")
-        _to_csv(frame, rows, arguments, "\r\n")
-        text = rows.getvalue()
-    return text
-
-
-def _to_csv(frame: Any, target: Optional[io.StringIO], arguments: Dict[str, Any], line_end: str) -> Any:
-    options = {"index": False, **arguments, "header": False}
-    # Both names of it may be in the arguments, with the one value that is ours.
-    for name in _LINE_END:
-        options.pop(name, None)
-    new, old = _LINE_END
-    try:
-        return frame.to_csv(target, **options, **{new: line_end})
-    except TypeError as error:
-        if f"argument '{new}'" not in str(error):
-            raise
-    return frame.to_csv(target, **options, **{old: line_end})
-
-
-#: The option's name, and the one before pandas 1.5.
-_LINE_END = ("lineterminator", "line_terminator")
-
-
-class _RowSink(io.StringIO):
-    """Takes rows that end in CR LF, one per call, and keeps them ended by LF."""
-
-    def write(self, row: str) -> int:
-        return super().write(row[:-2] + "\n")
 
 
 # Types, known by name

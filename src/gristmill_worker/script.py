@@ -42,6 +42,7 @@ class Script:
 
     def __init__(self, module: Any, path: str) -> None:
         self.file_name = os.path.basename(path)
+        self._module = module
         self.init: Optional[Callable[[], object]] = _callable(module, "init", self.file_name)
         self.shutdown: Optional[Callable[[], object]] = _callable(module, "shutdown", self.file_name)
         run = _callable(module, "run", self.file_name)
@@ -75,6 +76,12 @@ class Script:
         sys.modules[name] = module
         spec.loader.exec_module(module)
         return cls(module, path)
+
+    def forget(self) -> None:
+        """Drop the script's globals, as the end of the interpreter would, so that what they hold is
+        closed.
+        """
+        self._module.__dict__.clear()
 
 
 def takes_context(run: Callable[..., object]) -> bool:

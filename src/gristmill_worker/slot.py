@@ -19,12 +19,12 @@ SLOT_BYTES = 4096
 STARTING, LOADING, IDLE, RUNNING, STOPPING = 0, 1, 2, 3, 4
 
 #: state, ordinal, since (monotonic ns), first mini-batch, first item, items, try; then the pending record
-_STRUCT = struct.Struct("<BQQQIIH" + "QIIIHHQQQQIId")
+_STRUCT = struct.Struct("<BQQQIIH" + "QIIIHHQQQQIIdQIB")
 _COPY_AT = (64, 1024)
 
 #: The fields of `wire.RECORD_STRUCT`; with no mini-batches (index 1) nothing is pending.
-Record = Tuple[int, int, int, int, int, int, int, int, int, int, int, int, float]
-NOTHING_PENDING: Record = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0)
+Record = Tuple[int, int, int, int, int, int, int, int, int, int, int, int, float, int, int, int]
+NOTHING_PENDING: Record = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0)
 #: What `Slot.publish` takes before the record, where nothing is running.
 RESTING = (IDLE, 0, 0, 0, 0, 0, 0)
 

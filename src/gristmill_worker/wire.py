@@ -19,12 +19,16 @@ Worker to coordinator
     ``DONE``     one or more `RECORD_STRUCT`: a run of consecutive mini-batches that returned.
     ``FAILED``   JSON, one mini-batch (or part of one) whose try failed: ``first``, ``first_item``,
                  ``items``, ``attempt``, ``reason``, ``message``, ``traceback``, ``seconds``, and
-                 ``log_offset``, where the error log tells of it.
-    ``HEADER``   JSON ``{"id", "columns"}``: the columns that records with this header id have.
+                 ``log_offset``, where the error log tells of it; ``leaving`` says in words why the worker
+                 must be replaced after it, and is null where it need not.
+    ``HEADER``   JSON ``{"id", "columns", "line"}``: the columns that records with this header id have,
+                 and the line that stands above such rows, empty unless the output begins with one.
     ``NOTICE``   JSON ``{"key", "text"}``: to be told once per job.
     ``DROPPED``  u64: every mini-batch handed to this worker before this ordinal (counted from 0) has
                  been run or dropped; sent while the slot's recall flag is set.
-    ``BYE``      JSON ``{"shutdown_error"}``: the answer to STOP.
+    ``BYE``      JSON ``{"shutdown_error", "files", "offset", "attached", "attached_crc",
+                 "peak_bytes"}``: the answer to STOP, with what was left in the output folder after
+                 ``shutdown()``, and the most memory that the process had.
 
 Every mini-batch of a task is answered exactly once: by a record, a failure, or by being dropped. What
 a worker that died had finished but not yet sent stands in its slot (see `slot`).
@@ -32,7 +36,7 @@ a worker that died had finished but not yet sent stands in its slot (see `slot`)
 
 import struct
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 FRAME = struct.Struct("<IB")
 
@@ -43,8 +47,13 @@ HELLO, READY, START_FAILED, DONE, FAILED, HEADER, NOTICE, DROPPED, BYE = 16, 17,
 TASK_STRUCT = struct.Struct("<QIIIH")
 
 #: first mini-batch, mini-batches, first item, items (0: all), try, header id (0: none), items in all,
-#: results, offset and length in the part, CRC-32 of these bytes, files left in the output folder, seconds
-RECORD_STRUCT = struct.Struct("<QIIIHHQQQQIId")
+#: results, offset and length of the rows in the part, CRC-32 of these bytes, whole files set aside, seconds,
+#: length and CRC-32 of the pieces that follow the rows in the part, whether the outcome is held
+RECORD_STRUCT = struct.Struct("<QIIIHHQQQQIIdQIB")
+
+#: In the part, in front of each piece of a file and its name: length of the name, length of the piece, and
+#: where the piece begins in the worker's own file, all in bytes.
+PIECE_STRUCT = struct.Struct("<IQQ")
 
 DROPPED_STRUCT = struct.Struct("<Q")
 

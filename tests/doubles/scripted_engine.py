@@ -18,6 +18,7 @@ from gristmill.engine.contract import (
     Columns,
     Event,
     Failed,
+    Farewell,
     Load,
     Notice,
     NotStarted,
@@ -30,8 +31,9 @@ from gristmill.engine.contract import (
     WorkerEnded,
 )
 
-#: What a try may do; a mini-batch whose script is used up does "ok".
-ACTS = ("ok", "raise", "exit", "hang", "bad_return", "short", "empty", "file", "no_disk")
+#: What a try may do; a mini-batch whose script is used up does "ok". "hold": a library opens a file in the
+#: output folder, and the worker's outcomes are held from then on; "let_go": it closes the file.
+ACTS = ("ok", "raise", "exit", "hang", "bad_return", "short", "empty", "file", "no_disk", "hold", "let_go")
 #: What a start of a worker may do; "die": it is ready, and gone before its first mini-batch.
 STARTS = ("ok", "fail", "die")
 TIMEOUT_S = 30.0
@@ -63,6 +65,8 @@ class _Worker:
     headers: dict[tuple[str, ...], int] = field(default_factory=dict)
     pending: Scored | None = None
     """Mini-batches that are done and not yet told."""
+    is_holding: bool = False
+    """Whether a library keeps a file open in its output folder."""
 
     @property
     def outstanding(self) -> int:
@@ -95,6 +99,8 @@ class ScriptedEngine:
     """How often ``run`` was called for each mini-batch, over all engines that share this counter."""
     depth: int = 3
     """The most mini-batches handed to a worker at once."""
+    dying_in_shutdown: frozenset[int] = frozenset()
+    """Workers that never say goodbye."""
 
     def __post_init__(self) -> None:
         self.clock = 0.0
@@ -181,6 +187,9 @@ class ScriptedEngine:
         if not self.is_closed:
             self.is_closed = True
             events.append(Notice("shutdown", "shutdown() was called"))
+            for worker in self._crew:
+                if worker.is_ready and not self.is_halted and worker.number not in self.dying_in_shutdown:
+                    events.append(Farewell(worker.number, worker.part, 0, worker.size, 0, 0))
         return events
 
     # What the table says
@@ -210,6 +219,7 @@ class ScriptedEngine:
         self.started[worker.number] += 1
         act = script[number] if number < len(script) else "ok"
         worker.start_at, worker.part, worker.size, worker.headers = None, self._next_part, 0, {}
+        worker.is_holding = False
         self._next_part += 1
         if act != "fail":
             worker.is_ready = True
@@ -243,7 +253,9 @@ class ScriptedEngine:
         lines = self.rows(span.first, items)[span.first_item : span.first_item + kept]
         data = b"".join(lines)
         header = self._header(worker, span.first, events) if lines else 0
-        files = self._set_aside(worker, span, attempt) if act == "file" else 0
+        files = self._set_aside(worker, span, attempt) if act in ("file", "let_go") else 0
+        if act in ("hold", "let_go"):
+            worker.is_holding = act == "hold"
         offset = worker.size
         if data:
             with open(self.staging / "parts" / f"{worker.part}.part", "ab") as part:
@@ -252,12 +264,12 @@ class ScriptedEngine:
         crc = zlib.crc32(data)
         succeeded = min(total, len(lines))
         scored = Scored(span, attempt, total, succeeded, worker.part, offset, len(data), crc, header, files,
-                        0.001, worker.number)  # fmt: skip
+                        0.001, worker.number, held=int(worker.is_holding))  # fmt: skip
         merged = _merged(worker.pending, scored, data) if self._random is not None else None
         if merged is None:
             self._tell_pending(worker, events)
         worker.pending = merged or scored
-        if self._random is None or files or succeeded < total:
+        if self._random is None or files or worker.is_holding or succeeded < total:
             self._tell_pending(worker, events)
 
     def _fail(self, worker: _Worker, span: Span, attempt: int, act: str, events: list[Event]) -> None:
@@ -267,7 +279,7 @@ class ScriptedEngine:
         log = f"logs/{worker.number}:0"
         events.append(Failed(span, attempt, reason, message, traceback, 0.001, worker.number, log))
         if act in ("exit", "hang"):
-            events.append(WorkerEnded(worker.number, f"worker {worker.number} is gone"))
+            events.append(WorkerEnded(worker.number, f"worker {worker.number} is gone", worker.part))
             self._drop_queue(worker, events)
             worker.is_ready, worker.start_at = False, self.clock
 
@@ -317,6 +329,7 @@ def _merged(before: Scored | None, scored: Scored, data: bytes) -> Scored | None
         or (before.attempt, before.header) != (scored.attempt, scored.header)
         or scored.succeeded < scored.total
         or scored.files
+        or scored.held
     ):
         return None
     return before._replace(

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from doubles.scripted_engine import ScriptedEngine, numbered_rows
-from gristmill.engine.contract import Span
 from gristmill.run import replay
-from gristmill.run.commit import Assembly, Committer, Rows
+from gristmill.run.commit import Assembly, Committer
 from gristmill.run.delivery import Delivery
-from gristmill.run.journal import Journal, Published, Start
+from gristmill.run.job_folder import JobFolder
+from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
+from gristmill.run.outputs import Outputs
+from gristmill.run.records import Published, Start
 from gristmill.run.scheduler import Ending, Plan, Rules, Scheduler
 from gristmill.spec.values import ErrorThreshold
 
@@ -99,6 +101,7 @@ class ScriptedJob:
         kill_in_pass: int | None = None,
         retry_failed: bool = False,
         plan: Plan | None = None,
+        dying_in_shutdown: frozenset[int] = frozenset(),
     ) -> Ended:
         """Run one start of the job to its end, and publish what it leaves."""
         plan = plan or ScriptedPlan(self.items, self.mini_batch_size, self.grows_by)
@@ -108,7 +111,11 @@ class ScriptedJob:
         ledger = history.ledger
         fence = ledger.fence + 1
         journal = Journal(self.journal_path, fence, history.size)
+        delivery = Delivery(self.staging, self.output, self.folder / "delivered.jsonl")
         void = replay.lost_rows(self.journal_path, history, self.part_path)
+        known = {replay.key_of(one) for one in void}
+        held = [scored for ones in ledger.held.values() for scored in ones.values()]
+        void += [replay.revocation(one) for one in held if replay.key_of(one) not in known]
         start = Start(fence, f"run-{fence}", "host", 1, "2026-01-01T00:00:00.000Z", retry_failed)
         for record in (start, *void):
             journal.record(record)
@@ -118,14 +125,12 @@ class ScriptedJob:
             staging=self.staging, item_count=plan.manifest.item_count, script=self.script,
             starts=starts or {}, workers=workers, fence=fence, seed=seed, rows=self.rows,
             columns=self.columns, modules=modules, calls=self.calls,
+            dying_in_shutdown=dying_in_shutdown,
         )  # fmt: skip
         committer = Committer(self.staging / "parts", self.staging, ledger.columns, self.with_header)
         revoked = replay.read_history(self.journal_path).revoked
-        for scored in replay.scored_ranges(self.journal_path, revoked):
-            committer.add(Rows(scored.span, *scored[4:9]))
-        for first, end in ledger.failed:
-            for mini_batch in range(first, end):
-                committer.add(Rows(Span(mini_batch), 0, 0, 0, 0, 0))
+        outputs = Outputs(committer, delivery)
+        outputs.take_again(JobFolder(self.folder), self.part_path, revoked, ledger)
         passes = iter(range(1, 1 << 60))
 
         def keep_lock() -> None:
@@ -136,8 +141,8 @@ class ScriptedJob:
         scheduler = Scheduler(
             plan=plan, engine=engine, journal=journal, ledger=ledger,
             rules=Rules(max_retries=self.max_retries, error_threshold=self.threshold),
-            delivery=Delivery(self.staging, self.output, self.folder / "delivered.jsonl"),
-            committer=committer, keep_lock=keep_lock,
+            outputs=outputs,
+            keep_lock=keep_lock,
             cancel_reason=lambda: "asked to" if self._passes == cancel_in_pass else None,
         )  # fmt: skip
         notices: list[str] = []

@@ -19,7 +19,8 @@ import gristmill
 from faults.processes import children_of, go_on, is_guard, is_stopped, is_worker, kill, mentioning, wait_until
 from faults.scripts import Shape
 from gristmill.engine.local import QUEUE_AHEAD_S
-from gristmill.run.journal import Start, read_journal
+from gristmill.run.journal import read_journal
+from gristmill.run.records import Start
 from gristmill.service.jobs import Jobs, Verification
 from gristmill.settings import Home
 

@@ -75,6 +75,27 @@ def run(mini_batch):
 """
 )
 
+APPENDED_SCRIPT = (
+    _HEAD
+    + """
+
+def init():
+    global kept
+    kept = open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "kept.csv"), "w")
+    kept.write("name,digest\\n")
+
+
+def run(mini_batch):
+    noted(mini_batch)
+    for path in mini_batch:
+        name, found = os.path.basename(path), digest(path)
+        kept.write("%s,%s\\n" % (name, found))
+        with open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "all.txt"), "a") as file:
+            file.write("%s %s\\n" % (name, found))
+    return mini_batch
+"""
+)
+
 POISON_SCRIPT = (
     _HEAD
     + """
@@ -123,6 +144,11 @@ LONG = Shape(
 LISTING = Shape(name="listing", script=ROWS_SCRIPT, options=("--format", "azure"), listing_is_long=True)
 CSV = Shape(name="csv", script=CSV_SCRIPT, options=("--format", "csv"))
 FILES = Shape(name="files", script=FILES_SCRIPT, options=("--output-action", "summary_only"))
+APPENDED = Shape(
+    name="appended",
+    script=APPENDED_SCRIPT,
+    options=("--output-action", "summary_only", "--set", "gristmill.shared_header=true"),
+)
 LISTED_FILES = replace(FILES, name="listed files", listing_is_long=True)
 POISONED = Shape(
     name="poisoned",

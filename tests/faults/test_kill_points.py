@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from faults.killing import KilledJob, Undisturbed
-from faults.scripts import CSV, FILES, LISTING, LONG, POISONED, ROWS, Shape
+from faults.scripts import APPENDED, CSV, FILES, LISTING, LONG, POISONED, ROWS, Shape
 from gristmill.faults import POINTS, WORKER_POINTS
 
 
@@ -20,6 +20,8 @@ def _shape_at(fault: str) -> Shape:
         return LISTING
     if fault.startswith("files."):
         return FILES
+    if fault.partition(":")[0] in ("publish.before_files", "publish.after_file", "worker.files.taken"):
+        return APPENDED
     return LONG if fault.startswith("sync.") else ROWS
 
 
@@ -52,12 +54,21 @@ OWN_FILES = [
     *_cases(FILES, ["worker.outcome.before_send:4"], ["worker"]),
     *_cases(FILES, ["worker.outcome.after_send:4"], ["coordinator"]),
 ]
+ADDED = [
+    *_cases(
+        APPENDED,
+        ["journal.after_write:9", "publish.after_file:2", "publish.before_parts_removed:1"],
+        ["tree"],
+    ),
+    *_cases(APPENDED, ["worker.files.taken:3", "worker.outcome.after_send:4"], ["worker"]),
+    *_cases(APPENDED, ["sync.after_mark:1"], ["coordinator"]),
+]
 FAILURES = _cases(POISONED, ["journal.before_write:9", "publish.before_rename:1"], ["tree"])
 
 
 @pytest.mark.parametrize(
     ("shape", "fault", "victim"),
-    [*EVERY_POINT, *LATER, *GUARD, *WORKER, *IN_WORKER, *HEADER, *OWN_FILES, *FAILURES],
+    [*EVERY_POINT, *LATER, *GUARD, *WORKER, *IN_WORKER, *HEADER, *OWN_FILES, *ADDED, *FAILURES],
 )
 def test_nothing_is_lost_and_nothing_is_there_twice(
     shape: Shape,

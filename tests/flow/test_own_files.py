@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -110,3 +112,300 @@ def test_summary_only_writes_no_predictions_file(mill: Mill) -> None:
     assert ended.status == 0
     assert mill.output() == []
     assert ended.view["target"] is None
+
+
+APPENDING = """
+def init():
+    global first
+    first = True
+
+def run(mini_batch):
+    called(mini_batch)
+    out = Path(os.environ["AZUREML_BI_OUTPUT_PATH"])
+    name = names(mini_batch)[0]
+    tries = (HERE / "calls").read_text().splitlines().count(name)
+    with open(out / "all.jsonl", "a") as file:
+        for path in mini_batch:
+            file.write(f"{os.path.basename(path)}\\n")
+    if Path(mini_batch[0]).read_text() == "raise" and tries == 1:
+        raise ValueError("as asked")
+    if Path(mini_batch[0]).read_text() == "exit" and tries == 1:
+        os._exit(3)
+    return mini_batch
+"""
+TWELVE = {f"{number:02}": {3: "raise", 7: "exit"}.get(number, "ok") for number in range(12)}
+
+
+@pytest.mark.parametrize("action", ["summary_only", "append_row"])
+def test_a_file_that_all_append_to_is_one_file_in_input_order(mill: Mill, action: str) -> None:
+    mill.inputs(TWELVE)
+    mill.script(APPENDING)
+    mill.deployment(f"mini_batch_size: 1, max_concurrency_per_instance: 2, output_action: {action}")
+
+    ended = mill.run()
+
+    assert ended.counts == (12, 12, 0, 0)
+    assert mill.bytes("out/all.jsonl") == "".join(f"{name}\n" for name in sorted(TWELVE)).encode()
+    of_ours = {"summary_only": [], "append_row": ["predictions.columns.json", "predictions.csv"]}
+    assert mill.output() == ["all.jsonl", *of_ours[action]]
+    assert mill.type("verify", "j").status == 0
+
+
+KEPT_OPEN = """
+import atexit
+def init():
+    global kept
+    kept = open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "kept.csv"), "w")
+    kept.write("name,size\\n")
+
+def run(mini_batch):
+    called(mini_batch)
+    name = names(mini_batch)[0]
+    tries = (HERE / "calls").read_text().splitlines().count(name)
+    kept.write(f"{name},{tries}\\n")
+    if Path(mini_batch[0]).read_text() == "raise" and tries == 1:
+        raise ValueError("as asked")
+    return mini_batch
+
+def shutdown():
+    kept.close()
+"""
+
+
+def test_a_file_that_is_kept_open_holds_each_row_once(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(KEPT_OPEN)
+    mill.deployment(
+        "mini_batch_size: 1, max_concurrency_per_instance: 2, output_action: summary_only",
+        "gristmill: {shared_header: true}",
+    )
+
+    ended = mill.run()
+
+    rows = "".join(f"{name},{2 if kind == 'raise' else 1}\n" for name, kind in sorted(TWELVE.items()))
+    assert ended.counts == (12, 12, 0, 0)
+    assert mill.bytes("out/kept.csv").decode() == "name,size\n" + rows
+    assert "held kept.csv open after a failed try" in ended.err
+
+
+def test_a_first_line_that_several_workers_wrote_is_reported(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(KEPT_OPEN)
+    mill.deployment("mini_batch_size: 1, max_concurrency_per_instance: 2, output_action: summary_only")
+
+    ended = mill.run()
+
+    assert mill.bytes("out/kept.csv").count(b"name,size\n") > 1
+    assert "shared_header: true" in ended.err
+
+
+HEADER_IF_NEW = """
+import csv
+def init(): pass
+def run(mini_batch):
+    path = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "all.csv")
+    header = not os.path.exists(path)
+    with open(path, "a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\\n")
+        if header:
+            writer.writerow(["file", "size"])
+        writer.writerows([os.path.basename(path), os.path.getsize(path)] for path in mini_batch)
+    return mini_batch
+"""
+
+
+def test_a_header_if_the_file_is_new_stands_once_with_one_worker(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(HEADER_IF_NEW)
+    mill.deployment("mini_batch_size: 2, output_action: summary_only")
+
+    ended = mill.run()
+
+    rows = "".join(f"{name},{len(kind)}\n" for name, kind in sorted(TWELVE.items()))
+    assert mill.bytes("out/all.csv").decode() == "file,size\n" + rows
+    assert "shared_header" not in ended.err
+
+
+def test_a_shared_header_stands_once_with_two_workers(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(HEADER_IF_NEW)
+    mill.deployment(
+        "mini_batch_size: 1, max_concurrency_per_instance: 2, output_action: summary_only",
+        "properties: {gristmill.shared_header: 'true'}",
+    )
+
+    mill.run()
+
+    rows = "".join(f"{name},{len(kind)}\n" for name, kind in sorted(TWELVE.items()))
+    assert mill.bytes("out/all.csv").decode() == "file,size\n" + rows
+
+
+DATABASE = """
+import sqlite3
+def init():
+    global database
+    folder = os.environ["AZUREML_BI_OUTPUT_PATH"]
+    database = sqlite3.connect(f"{folder}/worker-{os.environ['GRISTMILL_WORKER_INDEX']}-{os.getpid()}.sqlite")
+    database.execute("create table seen (name text)")
+
+def run(mini_batch):
+    called(mini_batch)
+    database.executemany("insert into seen values (?)", [(name,) for name in names(mini_batch)])
+    database.commit()
+    name = names(mini_batch)[0]
+    if Path(mini_batch[0]).read_text() == "exit" and mill_calls(name) == 1:
+        os._exit(3)
+    return mini_batch
+
+def mill_calls(name):
+    return (HERE / "calls").read_text().splitlines().count(name)
+"""
+
+
+def seen_in_databases(mill: Mill) -> list[str]:
+    found = []
+    for path in sorted((mill.root / "out").glob("*.sqlite")):
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            found += [row[0] for row in database.execute("select name from seen")]
+    return sorted(found)
+
+
+def test_a_database_that_is_kept_open_holds_each_item_once_though_a_worker_died(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(DATABASE)
+    mill.deployment("mini_batch_size: 1, max_concurrency_per_instance: 1, output_action: summary_only")
+
+    ended = mill.run()
+
+    assert ended.counts == (12, 12, 0, 0)
+    assert seen_in_databases(mill) == sorted(TWELVE)
+    assert "counts only then" in ended.err
+
+
+def test_what_was_scored_while_a_database_was_open_is_run_again_after_a_cancel(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(
+        DATABASE.replace('== "exit"', '== "ok" and name == "06"').replace(
+            "os._exit(3)", "os.kill(os.getppid(), 15); held_until('never')"
+        )
+    )
+    mill.deployment("mini_batch_size: 1, output_action: summary_only")
+
+    cancelled = mill.run()
+    resumed = mill.type("resume", "j", "--json")
+
+    assert (cancelled.status, cancelled.counts) == (3, (12, 0, 0, 12))
+    assert resumed.counts == (12, 12, 0, 0), resumed.err
+    assert seen_in_databases(mill) == sorted(TWELVE)
+
+
+AT_THE_END = """
+def init():
+    global count
+    count = 0
+
+def run(mini_batch):
+    global count
+    count += len(mini_batch)
+    return mini_batch
+
+def shutdown():
+    out = Path(os.environ["AZUREML_BI_OUTPUT_PATH"])
+    (out / f"summary-{os.environ['GRISTMILL_WORKER_INDEX']}.txt").write_text(str(count))
+    with open(out / "counts.txt", "a") as file:
+        file.write(f"{count}\\n")
+"""
+
+
+def test_what_shutdown_writes_is_in_the_output(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(AT_THE_END)
+    mill.deployment("mini_batch_size: 1, output_action: summary_only")
+
+    mill.run()
+
+    assert mill.output() == ["counts.txt", "summary-0.txt"]
+    assert (mill.bytes("out/summary-0.txt"), mill.bytes("out/counts.txt")) == (b"12", b"12\n")
+
+
+def test_of_a_cancelled_job_an_appended_file_is_partial_and_whole_once_resumed(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(
+        APPENDING.replace(
+            '== "raise" and tries == 1:',
+            '== "raise" and tries == 1:\n        os.kill(os.getppid(), 15); held_until("never")',
+        )
+    )
+    mill.deployment("mini_batch_size: 1, output_action: summary_only")
+
+    cancelled = mill.run()
+    then = mill.output()
+    resumed = mill.type("resume", "j", "--json")
+
+    assert cancelled.status == 3
+    assert [name for name in then if not name.startswith(".")] == ["all.partial.jsonl"]
+    assert resumed.status == 0
+    assert mill.output() == ["all.jsonl"]
+    assert mill.bytes("out/all.jsonl") == "".join(f"{name}\n" for name in sorted(TWELVE)).encode()
+
+
+def test_verify_finds_a_changed_byte_of_an_appended_file(mill: Mill) -> None:
+    mill.inputs(["a", "b"])
+    mill.script(APPENDING)
+    mill.deployment("output_action: summary_only")
+    mill.run()
+    (mill.root / "out/all.jsonl").write_bytes(b"a\nc\n")
+
+    verified = mill.type("verify", "j")
+
+    assert verified.status == 1
+    assert "all.jsonl" in verified.out
+
+
+ONE_FILE = """
+def run(mini_batch):
+    Path(os.environ["AZUREML_BI_OUTPUT_PATH"], "x.txt").write_text("ours")
+    return mini_batch
+"""
+
+
+def test_a_file_that_was_there_before_the_job_is_not_lost(mill: Mill) -> None:
+    mill.inputs(["a"])
+    mill.script(ONE_FILE)
+    mill.deployment("mini_batch_size: 1")
+    mill.write("out/x.txt", "theirs")
+
+    ended = mill.run()
+
+    assert mill.bytes("out/x.txt") == b"theirs"
+    assert mill.bytes("out/x.txt.mini-batch-0") == b"ours"
+    assert "x.txt was there before the job" in ended.err
+
+
+def test_with_overwrite_a_file_that_was_there_before_is_replaced(mill: Mill) -> None:
+    mill.inputs(["a"])
+    mill.script(ONE_FILE)
+    mill.deployment("mini_batch_size: 1")
+    mill.write("out/x.txt", "theirs")
+
+    mill.run("--overwrite")
+
+    assert mill.bytes("out/x.txt") == b"ours"
+
+
+def test_a_folder_that_init_made_stays_for_the_workers_life(mill: Mill) -> None:
+    mill.inputs(["a", "b", "c"])
+    mill.script(
+        """
+def init():
+    os.mkdir(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "masks"))
+def run(mini_batch):
+    for name in names(mini_batch):
+        Path(os.environ["AZUREML_BI_OUTPUT_PATH"], "masks", name).write_text(name)
+    return mini_batch
+"""
+    )
+    mill.deployment("mini_batch_size: 1, output_action: summary_only")
+
+    assert mill.run().counts == (3, 3, 0, 0)
+    assert mill.output() == ["masks", "masks/a", "masks/b", "masks/c"]

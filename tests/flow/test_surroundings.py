@@ -197,6 +197,36 @@ def test_a_linked_folder_in_a_model_is_a_real_folder_for_the_script(mill: Mill) 
     assert found["tree"] == [["model/linked/deep.bin", False], ["model/weights.bin", False]]
 
 
+def test_a_completed_job_keeps_no_copy_of_the_model(mill: Mill) -> None:
+    mill.write("model/weights.bin", "x")
+    mill.inputs(["a"])
+    mill.script("def run(mini_batch): return os.listdir(os.environ['GRISTMILL_MODEL_PATH'])\n")
+    mill.deployment()
+
+    assert mill.run("--model", "model").status == 0
+    assert mill.bytes() == b"weights.bin\n"
+    assert not (mill.home / "jobs/j/model").exists()
+    assert mill.lines("model/weights.bin") == ["x"]
+
+
+def test_a_model_that_the_script_changes_is_told(mill: Mill) -> None:
+    mill.write("model/weights.bin", "x")
+    mill.inputs(["a"])
+    mill.script(
+        """
+def run(mini_batch):
+    with open(os.path.join(os.environ["GRISTMILL_MODEL_PATH"], "weights.bin"), "a") as file:
+        file.write("y")
+    return mini_batch
+"""
+    )
+    mill.deployment()
+
+    ended = mill.run("--model", "model")
+
+    assert "the model was changed while the job ran: weights.bin has changed" in ended.err
+
+
 def test_folders_of_the_staged_model_are_read_only(mill: Mill) -> None:
     mill.write("model/sub/weights.bin", "x")
     mill.inputs(["a"])

@@ -9,13 +9,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.engine.contract import Span
-from gristmill.run import commit
+from gristmill.run import assembling, parts
 from gristmill.run.columns import header_line, reshaped, union_of
 from gristmill.run.commit import Committer, Rows
 
@@ -30,8 +31,8 @@ NAMES = st.lists(st.sampled_from(["file", "a", "b", "c,", 'd"', ""]), min_size=1
 @contextmanager
 def written(ranges: list[tuple[int, bytes, int]]) -> Iterator[tuple[Path, list[Rows]]]:
     """Write the rows of (mini-batches, rows, part) to their parts; small limits make every path be taken."""
-    small = {"_COPY_BY_KERNEL": 16, "_BUFFER_BYTES": 24, "_MOST_OPEN_PARTS": 1}
-    with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(commit, **small):
+    small = mock.patch.multiple(assembling, COPY_BY_KERNEL=16, BUFFER_BYTES=24)
+    with tempfile.TemporaryDirectory() as folder, small, mock.patch.object(parts, "_MOST_OPEN", 1):
         (Path(folder) / "parts").mkdir()
         sizes: dict[int, int] = {}
         rows, first = [], 0
@@ -185,3 +186,34 @@ def test_reshaped_rows_keep_their_cells_by_column(
     assert parsed(header_line(union)) == [list(union)]
     wanted = [[dict(zip(names, row, strict=True)).get(name, "") for name in union] for row in rows]
     assert parsed(reshaped(quoted(rows), names, union)) == wanted
+
+
+HEADED = st.lists(st.tuples(RANGE, st.integers(0, 2)), min_size=1, max_size=12)
+
+
+@settings(max_examples=60)
+@given(HEADED, st.randoms(use_true_random=False))
+def test_line_of_the_first_rows_with_columns_stands_once_above_all_rows(
+    ranges: list[tuple[tuple[int, bytes, int], int]], random: Random
+) -> None:
+    lines = ["one\n", "\udcfftwo\n"]
+    with written([one for one, _ in ranges]) as (folder, rows):
+        headed = [row._replace(header=header) for row, (_, header) in zip(rows, ranges, strict=True)]
+        first = next((row.header for row in headed if row.length and row.header), 0)
+        random.shuffle(headed)
+        committer = Committer(folder / "parts", folder / "scratch", [("a",), ("b",)], True, lines)
+        for row in headed:
+            committer.add(row)
+            committer.advance()
+        assembly = committer.assemble()
+        committer.publish(folder / "out" / "predictions.csv")
+        placed = list(committer.placed())
+        committer.close()
+        data = (folder / "out" / "predictions.csv").read_bytes()
+
+    line = lines[first - 1].encode("utf-8", "surrogateescape") if first else b""
+    assert data == line + in_order([one for one, _ in ranges])
+    assert (assembly.header_bytes, assembly.header_crc) == (len(line), zlib.crc32(line))
+    assert [one.offset for one in placed] == [
+        len(line) + sum(before.length for before in placed[:number]) for number in range(len(placed))
+    ]

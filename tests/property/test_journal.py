@@ -8,36 +8,37 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.engine.contract import Scored, Span
-from gristmill.run.journal import (
+from gristmill.engine.contract import Farewell, Scored, Span
+from gristmill.run.journal import Journal, intact_size, read_journal, read_record
+from gristmill.run.records import (
     FailedTry,
     JobColumns,
-    Journal,
     Mark,
     Modules,
     Placed,
     PlanComplete,
     Published,
+    PublishedFile,
     Record,
     Revoked,
     Start,
     decode,
     encode,
-    intact_size,
-    read_journal,
-    read_record,
 )
 
 U32 = st.integers(0, 2**32 - 1)
 U64 = st.integers(0, 2**64 - 1)
+BIT = st.integers(0, 1)
 SECONDS = st.floats(0, 1e9, allow_nan=False)
 TEXT = st.text(st.characters(), max_size=20)  # surrogates too: file names need not be UTF-8
 SPAN = st.builds(Span, U64, U32, U32, U32)
 RECORD = st.one_of(
     st.builds(Start, st.integers(1, 2**40), TEXT, TEXT, U32, TEXT, st.booleans()),
-    st.builds(Scored, SPAN, st.integers(0, 65535), U64, U64, U64, U64, U64, U32, U32, U32, SECONDS, U32),
+    st.builds(Scored, SPAN, st.integers(0, 65535), *[U64] * 5, U32, U32, U32, SECONDS, U32, U64, U32, BIT),
+    st.builds(Farewell, U32, U64, U32, U64, U64, U32, U64),
+    st.builds(PublishedFile, TEXT, U64, U32),
     st.builds(FailedTry, SPAN, U32, TEXT, TEXT, TEXT, SECONDS, U32, TEXT, st.booleans(), U64, TEXT),
-    st.builds(JobColumns, U32, st.lists(TEXT).map(tuple)),
+    st.builds(JobColumns, U32, st.lists(TEXT).map(tuple), TEXT),
     st.builds(Modules, st.lists(st.tuples(TEXT, TEXT)).map(tuple)),
     st.builds(PlanComplete, U64, U64),
     st.just(Mark()),

@@ -9,32 +9,36 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.engine.contract import Scored, Span
-from gristmill.run.journal import FailedTry, JobColumns, Journal, Modules, PlanComplete, Record, Start
+from gristmill.engine.contract import Farewell, Scored, Span
+from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
+from gristmill.run.records import FailedTry, JobColumns, Modules, PlanComplete, Record, Start
 from gristmill.run.replay import cut_off, read_history, revocation, scored_ranges
 
 MINI_BATCHES, ITEMS_EACH = 12, 3
+WHAT = ["score", "score", "fail", "fail", "revoke", "start", "other", "flush", "bye", "death"]
 
 
 def state(ledger: Ledger) -> dict[str, Any]:
-    values = vars(ledger)
+    values = vars(ledger)  # `held` too: what was released or revoked is released or revoked for ever
     return {**values, "scored": list(ledger.scored), "failed": list(ledger.failed)}
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[list[Record]]:
     """Draw groups of records as a scheduler would write them: what is done is not done again unless it is
-    revoked, and rows of a part follow each other.
+    revoked, and rows of a part follow each other. What a worker holds is released by its next outcome that is
+    not held, or by its farewell, or revoked as a whole.
     """
+    held: dict[int, list[Scored]] = {}
     done: dict[int, Scored] = {}
     failed: set[int] = set()
     tries: dict[int, int] = {}
-    fence, part_size = 1, 0
+    fence, part_size, parts = 1, 0, [1 << 20, 1 + (1 << 20)]
     groups: list[list[Record]] = [[Start(1, "run-1", "host", 1, "", False)]]
     for _ in range(draw(st.integers(0, 25))):
         open_batches = [n for n in range(MINI_BATCHES) if n not in done and n not in failed]
-        what = draw(st.sampled_from(["score", "score", "fail", "fail", "revoke", "start", "other", "flush"]))
+        what = draw(st.sampled_from(WHAT))
         if what == "score" and open_batches:
             first = draw(st.sampled_from(open_batches))
             attempt = tries.get(first, 0) + 1
@@ -46,9 +50,14 @@ def histories(draw: st.DrawFn) -> list[list[Record]]:
                 tries.pop(number, None)
             total = batches * ITEMS_EACH
             length = draw(st.sampled_from([0, 5]))
-            scored = Scored(Span(first, batches), attempt, total, draw(st.integers(0, total)), fence << 20,
-                            part_size, length, 1, 0, 0, 0.5, 0)  # fmt: skip
+            part, is_held = draw(st.sampled_from(parts)), draw(st.booleans())
+            scored = Scored(Span(first, batches), attempt, total, draw(st.integers(0, total)), part,
+                            part_size, length, 1, 0, 0, 0.5, 0, held=int(is_held))  # fmt: skip
             part_size += length
+            if is_held:
+                held.setdefault(part, []).append(scored)
+            else:
+                held.pop(part, None)
             done.update(dict.fromkeys(range(first, first + batches), scored))
             groups[-1].append(scored)
         elif what == "fail" and open_batches:
@@ -77,8 +86,21 @@ def histories(draw: st.DrawFn) -> list[list[Record]]:
             scored = draw(st.sampled_from([scored for scored in done.values() if scored.length]))
             done = {number: one for number, one in done.items() if one is not scored}
             groups[-1].append(revocation(scored))
+            held = {part: [one for one in ones if one is not scored] for part, ones in held.items()}
+            held = {part: ones for part, ones in held.items() if ones}
+        elif what in ("bye", "death") and held:
+            part = draw(st.sampled_from(sorted(held)))
+            ones = held.pop(part)
+            parts = [max(parts) + 1 if one == part else one for one in parts]  # a new worker, a new part
+            if what == "bye":
+                groups[-1].append(Farewell(0, part, 1, part_size, 0, 0))
+            for scored in ones if what == "death" else ():
+                if any(one is scored for one in done.values()):  # it may have been revoked on its own
+                    done = {number: one for number, one in done.items() if one is not scored}
+                    groups[-1].append(revocation(scored))
         elif what == "start":
             fence, part_size = fence + 1, 0
+            parts = [fence << 20, 1 + (fence << 20)]
             retry_failed = draw(st.booleans())
             if retry_failed:
                 failed, tries = set(), {}
@@ -122,6 +144,21 @@ def test_every_mini_batch_is_in_at_most_one_end_state(groups: list[list[Record]]
     assert ledger.items_succeeded + ledger.items_missing == ledger.scored.count * ITEMS_EACH
     assert ledger.items_failed == ledger.failed.count * ITEMS_EACH
     assert min(ledger.items_succeeded, ledger.items_missing) >= 0
+
+
+@given(histories())
+def test_what_is_held_is_scored_and_not_void(groups: list[list[Record]]) -> None:
+    ledger = Ledger()
+    for group in groups:
+        for record in group:
+            ledger.apply(record)
+    for part, ones in ledger.held.items():
+        assert ones
+        for span, scored in ones.items():
+            assert (scored.part, scored.span, scored.held) == (part, span, 1)
+            assert set(range(span.first, span.first + span.batches)) <= {
+                n for start, end in ledger.scored for n in range(start, end)
+            }
 
 
 @settings(max_examples=60)

@@ -154,7 +154,9 @@ class Pair:
             slot=TurnedSlot(memory, turns),
             items=SimpleNamespace(read=lambda first, n: [b""] * n, names=lambda *_: (["f"], ["/f"])),  # type: ignore[arg-type]
             part=SimpleNamespace(offset=0, append=lambda data, crc: crc),  # type: ignore[arg-type]
-            outbox=SimpleNamespace(is_touched=lambda: False, empty=lambda: None),  # type: ignore[arg-type]
+            outbox=SimpleNamespace(  # type: ignore[arg-type]
+                is_touched=lambda: False, put_back=list, begin=lambda: None
+            ),
             encode=lambda result, names: Encoded(b"f\n", 1, None, ()),
             job_name="test",
             error_log=os.devnull,

@@ -181,7 +181,7 @@ def test_a_killed_job_goes_on_and_runs_only_what_is_missing(
             job.start(workers=workers, seed=seed, kill_in_pass=kill_in_pass)
             tear = data.draw(st.binary(max_size=30))
             with open(job.journal_path, "ab") as journal:
-                journal.write(b"GMJ1" + tear)
+                journal.write(b"GMJ2" + tear)
         scored = numbers(read_history(job.journal_path).ledger.scored)
         before = dict(job.calls)
         ended = job.start(workers=2)
@@ -228,3 +228,36 @@ def test_failed_ranges_get_new_tries_when_a_failed_job_goes_on(
         assert dict(job.calls) == {n: 2 if n in failed else 1 for n in second.calls}
         last = {n: [*rest.get(n, ()), "ok"][0] if n in failed else act for n, act in first.last.items()}
         assert_accounted_for(ended.ledger, Expected(calls={}, last=last, items=first.items))
+
+
+HELD_ACT = st.sampled_from(["hold", "hold", "let_go", "ok", "file", *FAILING])
+HELD_TABLE = st.dictionaries(st.integers(0, 11), st.lists(HELD_ACT, min_size=1, max_size=3), max_size=10)
+STARTS = st.lists(
+    st.tuples(WORKERS, SEED, st.none() | st.integers(2, 15), st.none() | st.integers(2, 15),
+              st.sets(st.integers(0, 3))),
+    max_size=3,
+)  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(HELD_TABLE, ITEMS, STARTS)
+def test_whatever_is_held_and_whoever_dies_every_row_is_there_once(
+    table: dict[int, list[str]],
+    items: int,
+    starts: list[tuple[int, int | None, int | None, int | None, set[int]]],
+) -> None:
+    wanted = expected({}, items, 2, 0)
+    with job_of(table, items, 9) as job:
+        for workers, seed, kill_in_pass, cancel_in_pass, dying in starts:
+            ended = job.start(workers=workers, seed=seed, kill_in_pass=kill_in_pass,
+                              cancel_in_pass=cancel_in_pass, dying_in_shutdown=frozenset(dying))  # fmt: skip
+            assert ended.ending is None or ended.ledger.held == {}
+            kept = sorted(numbers(ended.ledger.scored))
+            assert ended.ending is None or ended.output == b"".join(wanted.rows[n] for n in kept)
+            assert vars_of(read_history(job.journal_path).ledger) == vars_of(ended.ledger)
+        ended = job.start(workers=2)
+        assert ended.ending is not None
+        assert ended.ending.end is End.ALL_DONE
+        assert_accounted_for(ended.ledger, wanted)
+        assert ended.output == b"".join(wanted.rows.values())
+        assert vars_of(read_history(job.journal_path).ledger) == vars_of(ended.ledger)

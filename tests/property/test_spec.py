@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.errors import SpecError
+from gristmill.spec import assets
 from gristmill.spec.deployment import load_deployment
 from gristmill.spec.overrides import Override
 from gristmill.spec.schema import DeploymentFile
@@ -53,6 +56,9 @@ settings = st.builds(
     include=st.lists(texts, max_size=2).map(tuple),
     exclude=st.lists(texts, max_size=2).map(tuple),
     input_list=st.none() | paths,
+    include_output_header=st.booleans(),
+    shared_header=st.booleans(),
+    gpus_per_worker=st.none() | st.floats(0, 99),
 )
 deployments = st.builds(
     Deployment,
@@ -142,3 +148,48 @@ def test_any_text_raises_nothing_but_a_spec_error(
     file.write_text(text, encoding="utf-8")
 
     assert len(problems_of(file)) >= 1
+
+
+asset_keys = st.sampled_from(
+    [
+        *("name", "version", "type", "path", "tags", "defaults", "auth_mode", "credentials", "account_name"),
+        *("container_name", "inputs", "outputs", "build", "conda_file", "image", "min_instances", "id"),
+        *("max_instances", "address", "deployment_name", "account_key", "default", "$schema"),
+    ]
+)
+asset_scalars = scalars | st.sampled_from(
+    ["azure_blob", "uri_file", "custom_model", "local", "ray", "azureml://datastores/a/paths/b", "s3://b/c"]
+)
+asset_garbage = st.recursive(
+    asset_scalars,
+    lambda below: st.lists(below, max_size=2) | st.dictionaries(asset_keys | texts, below, max_size=4),
+    max_leaves=12,
+)
+LOADERS = [
+    assets.load_endpoint,
+    assets.load_model,
+    assets.load_environment,
+    assets.load_data,
+    assets.load_datastore,
+    assets.load_compute,
+    assets.load_invoke,
+]
+
+
+@given(
+    document=st.dictionaries(asset_keys, asset_garbage, max_size=6),
+    option=st.lists(asset_keys, min_size=1, max_size=2).map(".".join),
+    value=asset_garbage,
+)
+@pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
+def test_garbage_in_a_file_beside_a_deployment_raises_nothing_but_a_spec_error(
+    tmp_path_factory: pytest.TempPathFactory,
+    load: Callable[[Path, list[Override]], object],
+    document: dict[str, object],
+    option: str,
+    value: object,
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "asset.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    with contextlib.suppress(SpecError):
+        load(file, [Override(path=option, value=value, origin="--option")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from doubles.assignment import TELL, Bench, Shift
 from gristmill.engine.contract import Scored, Span, StartFailed
 from gristmill.engine.local import LocalEngine
+from worker.interpreters import interpreters
+from worker.stage import Stage
 
 
 class Served:
@@ -66,3 +69,18 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     for engine in engines:
         engine.halt()
         engine.close()
+
+
+@pytest.fixture(scope="module", params=interpreters(), ids=lambda python: python.name)
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    stage = Stage(request.param, tmp_path_factory.mktemp("stage"))
+    yield stage
+    stage.close()
+
+
+@pytest.fixture(scope="module")
+def own_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The Python that runs the tests, with the libraries that it has."""
+    stage = Stage(Path(sys.executable), tmp_path_factory.mktemp("own-stage"))
+    yield stage
+    stage.close()

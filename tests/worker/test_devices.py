@@ -13,6 +13,7 @@ import pytest
 from doubles.assignment import TELL, Bench, Shift
 from gristmill.engine.contract import Span
 from gristmill.engine.local import LocalEngine
+from gristmill.errors import JobError
 from worker.conftest import Serve, Served
 
 Open = Callable[..., tuple[Bench, Shift]]
@@ -80,6 +81,36 @@ def test_each_worker_is_given_one_gpu_in_turn_and_the_tool_is_asked_once(
 ) -> None:
     assert started(open_engine, GPU, workers=4) == ["0=0", "1=1", "2=2", "3=0"]
     assert surroundings.read_text() == "call\n"
+
+
+@pytest.mark.parametrize(
+    ("each", "workers", "found"),
+    [
+        (0.0, 2, ["0=", "1="]),
+        (0.5, 4, ["0=0", "1=1", "2=2", "3=0"]),
+        (1.0, 3, ["0=0", "1=1", "2=2"]),
+        (3.0, 1, ["0=0,1,2"]),
+    ],
+)
+def test_each_worker_is_given_as_many_gpus_as_were_asked_for(
+    open_engine: Open, each: float, workers: int, found: list[str]
+) -> None:
+    assert started(open_engine, GPU, workers=workers, gpus_per_worker=each) == found
+
+
+def test_hidden_gpus_are_not_even_asked_for(open_engine: Open, surroundings: Path) -> None:
+    started(open_engine, GPU, gpus_per_worker=0.0)
+    assert not surroundings.exists()
+
+
+def test_an_engine_with_too_few_gpus_does_not_start(open_engine: Open) -> None:
+    with pytest.raises(JobError, match="2 workers with 2 GPUs each: that is 4, and 3 visible"):
+        open_engine(TELLS, workers=2, gpus_per_worker=2.0)
+
+
+def test_the_deployment_s_own_gpus_are_enough_for_any_number(open_engine: Open) -> None:
+    settings = {"workers": 2, "gpus_per_worker": 4.0, "variables": {GPU: "7"}}
+    assert started(open_engine, GPU, **settings) == ["0=7", "1=7"]
 
 
 def test_our_own_gpus_are_dealt_out_and_the_tool_is_not_asked(

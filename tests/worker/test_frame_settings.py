@@ -97,7 +97,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
         ({"lineterminator": "\r\n"}, 'rows end in a line feed; remove it or set it to "\\n"'),
         ({"lineterminator": None}, 'argument "lineterminator"'),
         ({"line_terminator": ""}, 'argument "line_terminator"'),
-        ({"header": True}, "include_output_header in the deployment's properties"),
+        ({"header": True}, "write 'properties: {include_output_header: \"true\"}' in the deployment"),
         ({"header": ["a", "b"]}, "remove it or set it to false"),
         ({"header": 0}, 'argument "header"'),
         ({"sep": "\n"}, 'a line break ends a row; set it to another character, such as ","'),

@@ -1,9 +1,10 @@
-"""The worker's small pieces: slot, frames, part, outbox, failures in words."""
+"""The worker's small pieces: slot, frames, part, failures in words."""
 
 from __future__ import annotations
 
 import os
 import struct
+import tempfile
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,19 +14,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gristmill_worker import outbox as outbox_module
+from gristmill.engine.contract import pieces_in
 from gristmill_worker import slot as slots
 from gristmill_worker import wire
 from gristmill_worker.channel import Channel, ChannelLost, tasks_of
 from gristmill_worker.failure import describe, reason_of
-from gristmill_worker.outbox import Outbox
+from gristmill_worker.outbox import Piece
 from gristmill_worker.part import Part
 from gristmill_worker.rows import BadReturn
 from gristmill_worker.script import Script, ScriptError
 from gristmill_worker.slot import SLOT_BYTES, Slot
 
-U64, U32, U16 = st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)
-RECORD = st.tuples(U64, U32, U32, U32, U16, U16, U64, U64, U64, U64, U32, U32, st.floats(allow_nan=False))
+U64, U32, U16, U8 = (st.integers(0, 2**bits - 1) for bits in (64, 32, 16, 8))
+RECORD = st.tuples(
+    U64, U32, U32, U32, U16, U16, U64, U64, U64, U64, U32, U32, st.floats(allow_nan=False), U64, U32, U8
+)
 ACTIVITY = st.tuples(st.integers(0, 4), U64, U64, U64, U32, U32, U16, RECORD)
 here = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -236,75 +239,50 @@ def test_what_was_written_of_a_row_before_the_disk_was_full_is_taken_back(
     assert (tmp_path / "one.part").read_bytes() == b"first\nthird\n"
 
 
-# The outbox
+PIECES = st.dictionaries(
+    st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=20).filter(
+        lambda name: name not in (".", "..")
+    ),
+    st.tuples(st.binary(max_size=50), st.binary(min_size=1, max_size=50)),
+    max_size=4,
+)
 
 
-@pytest.fixture
-def outbox(tmp_path: Path) -> Outbox:
-    return Outbox(str(tmp_path / "outbox"), str(tmp_path / "aside"))
-
-
-def test_what_lies_in_the_outbox_is_set_aside_under_its_mini_batch(outbox: Outbox, tmp_path: Path) -> None:
-    folder = Path(outbox.folder)
-    (folder / "date=1").mkdir()
-    (folder / "date=1" / "a.csv").write_text("a")
-    (folder / "b.csv").write_text("b")
-    assert outbox.is_touched()
-    assert outbox.set_aside(7, 2, 3) == 2
-    assert (tmp_path / "aside/7-2-3/date=1/a.csv").read_text() == "a"
-    assert (tmp_path / "aside/7-2-3/b.csv").read_text() == "b"
-    assert list(folder.iterdir()) == []
-    assert not outbox.is_touched()
-
-
-def test_an_empty_outbox_leaves_no_folder(outbox: Outbox, tmp_path: Path) -> None:
-    assert not outbox.is_touched()
-    assert outbox.set_aside(7, 0, 1) == 0
-    assert not (tmp_path / "aside").exists()
-
-
-def test_emptying_removes_files_folders_and_links_but_not_what_links_name(
-    outbox: Outbox, tmp_path: Path
+@here
+@given(row=st.binary(max_size=20), pieces=PIECES)
+def test_pieces_stand_behind_the_rows_and_are_read_back(
+    tmp_path: Path, row: bytes, pieces: dict[str, tuple[bytes, bytes]]
 ) -> None:
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    (kept / "file").touch()
-    folder = Path(outbox.folder)
-    (folder / "deep" / "er").mkdir(parents=True)
-    (folder / "file").touch()
-    (folder / "link").symlink_to(kept)
-    outbox.empty()
-    assert list(folder.iterdir()) == []
-    assert (kept / "file").exists()
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        path = os.path.join(folder, "one.part")
+        part = Part(path)
+        part.append(row, 0)
+        os.mkdir(os.path.join(folder, "outbox"))
+        for name, (before, added) in pieces.items():
+            Path(folder, "outbox", name).write_bytes(before + added)
+        wanted = [Piece(name, len(before), len(before + added)) for name, (before, added) in pieces.items()]
+        attached, crc = part.attach(os.path.join(folder, "outbox"), wanted)
+        data = Path(path).read_bytes() if row or pieces else b""
+        os.close(part._opened())
+    assert part.offset == len(data) == len(row) + attached
+    assert crc == zlib.crc32(data[len(row) :])
+    found = list(pieces_in(lambda size, at: data[at : at + size], len(row), attached))
+    assert [(one.name, one.at) for one in found] == [(one.name, one.start) for one in wanted]
+    assert [data[one.offset : one.offset + one.length] for one in found] == [
+        added for _, added in pieces.values()
+    ]
 
 
-def test_an_outbox_that_the_script_removed_is_made_again(outbox: Outbox) -> None:
-    os.rmdir(outbox.folder)
-    assert outbox.is_touched()
-    assert outbox.set_aside(0, 0, 1) == 0
-    assert os.path.isdir(outbox.folder)
-
-
-def test_a_file_made_in_the_tick_of_the_last_look_is_seen_though_run_took_long(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Most kernels stamp with a clock of 1 to 10 ms: a change right after a look leaves the same mtime."""
-    now = 10**18
-    monkeypatch.setattr(outbox_module, "time", SimpleNamespace(time_ns=lambda: now))
-    real_stat = os.stat
-
-    def stat(path: str, **more: Any) -> Any:
-        found = real_stat(path, **more)
-        if path != outbox.folder:
-            return found
-        return SimpleNamespace(st_mode=found.st_mode, st_mtime_ns=10**18 - 1_000_000)
-
-    monkeypatch.setattr(outbox_module.os, "stat", stat)
-    Path(outbox.folder, "first").touch()
-    assert outbox.set_aside(0, 0, 1) == 1
-    Path(outbox.folder, "second").touch()
-    now += 10**9
-    assert outbox.is_touched()
+def test_of_pieces_that_cannot_be_copied_nothing_stays_in_the_part(tmp_path: Path) -> None:
+    part = Part(str(tmp_path / "one.part"))
+    part.append(b"row\n", 0)
+    (tmp_path / "a").write_bytes(b"whole")
+    (tmp_path / "b").write_bytes(b"cut")
+    with pytest.raises(OSError, match="b became shorter while it was copied"):
+        part.attach(str(tmp_path), [Piece("a", 0, 5), Piece("b", 0, 9)])
+    assert part.offset == 4
+    part.append(b"next\n", 0)
+    assert (tmp_path / "one.part").read_bytes() == b"row\nnext\n"
 
 
 # Failures in words
@@ -382,8 +360,7 @@ def test_a_file_that_is_no_python_is_told(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_layout_of_the_protocol_is_that_of_its_specification() -> None:
-    sizes = {
-        name: getattr(wire, name).size for name in ("FRAME", "TASK_STRUCT", "RECORD_STRUCT", "DROPPED_STRUCT")
-    }
-    assert sizes == {"FRAME": 5, "TASK_STRUCT": 22, "RECORD_STRUCT": 72, "DROPPED_STRUCT": 8}
-    assert struct.calcsize("<QIIIHHQQQQIId") == 72
+    names = ("FRAME", "TASK_STRUCT", "RECORD_STRUCT", "PIECE_STRUCT", "DROPPED_STRUCT")
+    assert [getattr(wire, name).size for name in names] == [5, 22, 85, 20, 8]
+    assert struct.calcsize("<QIIIHHQQQQIIdQIB") == 85
+    assert struct.calcsize("<IQQ") == 20

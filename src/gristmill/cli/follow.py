@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from gristmill.cli import show
 from gristmill.cli.exit_status import ExitStatus, of_error, of_job
 from gristmill.cli.interrupts import Interrupts
-from gristmill.cli.progress import display
 from gristmill.cli.streams import Stderr, answer
 from gristmill.errors import JobError
+from gristmill.shown.progress import display, show_steps
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import Jobs, JobView, RunningJob
@@ -66,25 +66,13 @@ def follow(start: Callable[[], RunningJob], args: Namespace) -> ExitStatus:
         running = start()
         interrupts.watch(running)
         try:
-            _show_steps(running, stderr)
+            show_steps(running, display(stderr))
         except JobError as error:
             stderr.say(*(f"gristmill: error: {line}" for line in str(error).splitlines()))
             stderr.say(f"job folder  {running.folder}", f"go on with  gristmill resume {running.name}")
             return of_error(error)
         view = running.view
     return _ended(view, stderr, args)
-
-
-def _show_steps(running: RunningJob, stderr: Stderr) -> None:
-    shown = display(stderr)
-    stderr.say(f"job {running.name}; output in {show.near(str(running.output))}")
-    try:
-        for text in running.notices:
-            shown.note(text)
-        for progress in running.steps():
-            shown.show(progress)
-    finally:
-        shown.close()
 
 
 def _ended(view: JobView, stderr: Stderr, args: Namespace) -> ExitStatus:

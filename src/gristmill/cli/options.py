@@ -20,6 +20,10 @@ _STATUSES = (
     "Exit status: 0 completed, 1 the job failed, 2 nothing was started, 3 cancelled, 4 completed with failed"
     " items under --strict."
 )
+_CHECK_STATUSES = (
+    "Exit status: 0 nothing is wrong, or there are only warnings; 1 something cannot work; 2 the deployment,"
+    " the input or the interpreter cannot be read. A run refuses by itself what the script's text shows."
+)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -81,6 +85,41 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     _ending_options(parser)
 
 
+def _new_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s SCRIPT.py [--model FILE|FOLDER] [options]"
+    parser.add_argument("script", metavar="SCRIPT.py", type=path_argument, help="the file to be written")
+    parser.add_argument(
+        "--model",
+        metavar="FILE|FOLDER",
+        type=path_argument,
+        help="the model to write it for: ONNX, scikit-learn, PyTorch, MLflow (default: none)",
+    )
+    parser.add_argument(
+        "--deployment", action="store_true", help="write a deployment.yml of the script beside it, too"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+
+
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s DEPLOYMENT.yml|SCRIPT.py [--input PATH] [options]"
+    parser.add_argument(
+        "deployment",
+        metavar="DEPLOYMENT.yml|SCRIPT.py",
+        type=path_argument,
+        help="a deployment, or a scoring script alone",
+    )
+    parser.add_argument(
+        "--input",
+        metavar="PATH",
+        type=path_argument,
+        help="a folder of files, or one file: its first mini-batch is run, up to 200 times in about 10 s"
+        " (default: only the script's import and init() are tried)",
+    )
+    add_settings(parser)
+    _list_options(parser)
+    parser.epilog = _CHECK_STATUSES
+
+
 def _resume_options(parser: argparse.ArgumentParser) -> None:
     _job_name(parser)
     _ending_options(parser)
@@ -114,6 +153,16 @@ def _job_name(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = {
+    "new": Command(
+        "write a scoring script to start from, for the model that you have",
+        _new_options,
+        "gristmill.cli.new:new",
+    ),
+    "check": Command(
+        "say what is wrong with a deployment or a script, before a job",
+        _check_options,
+        "gristmill.cli.check:check",
+    ),
     "run": Command(
         "score the files of a folder with a scoring script", _run_options, "gristmill.cli.start:run"
     ),

@@ -81,6 +81,12 @@ _SETTINGS = (
         "score only the files named in a text file, one path a line, relative to the input folder or absolute"
         " below it (separated by NUL characters, where it holds any)",
     ),
+    _Setting(
+        "--limit",
+        "gristmill.limit",
+        "N",
+        "try it out: score only N files, spread over the input, and say what all of it would take",
+    ),
     _Setting("--logging-level", "settings.logging_level", "LEVEL", "debug, info or warning"),
 )
 

@@ -7,10 +7,16 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gristmill.shown.words import duration, near
+
 if TYPE_CHECKING:
     from gristmill.service.jobs import JobView, Verification
 
 _COMPLETED = "Completed"
+#: What is shown of MLflow's runs, and of each run's metrics and parameters.
+_MOST_RUNS = 10
+_MOST_NAMES = 10
+_LONGEST_PARAMETER = 60
 
 
 def job(view: JobView) -> list[str]:
@@ -37,11 +43,13 @@ def job(view: JobView) -> list[str]:
                 ("mini-batches", f"{view.mini_batches_done:,} of {view.mini_batches:,} done"),
                 ("input", view.input),
                 *_places(view),
+                ("all of it", _projection(view)),
                 ("job folder", view.folder),
                 ("created", _moment(view.created_at)),
                 ("started", _moment(view.started_at)),
                 ("ended", _ended(view)),
                 ("go on with", view.next_command),
+                *_tracked(view),
             ]
         ),
         *_message(view),
@@ -66,7 +74,14 @@ def ending(view: JobView) -> list[str]:
     return [
         view.summary,
         *([] if went_well else _message(view)),
-        *_aligned([*_places(view), ("logs", logs), ("go on with", view.next_command)]),
+        *_aligned(
+            [
+                *_places(view),
+                ("all of it", _projection(view)),
+                ("logs", logs),
+                ("go on with", view.next_command),
+            ]
+        ),
     ]
 
 
@@ -92,21 +107,6 @@ def verification(result: Verification) -> list[str]:
     return [result.summary, *(f"  {problem}" for problem in result.problems)]
 
 
-def counted(number: int, noun: str, between: str = "") -> str:
-    """Write a number with its noun: ``1 item``, ``1,797 items``."""
-    return f"{number:,}{between} {noun}{'' if number == 1 and not between else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Write a time span: ``41 s``, ``3 min 05 s``, ``2 h 07 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
 def size(size_bytes: int) -> str:
     """Write the size of a file: ``812 B``, ``1.4 MB``."""
     value, unit = float(size_bytes), "B"
@@ -117,20 +117,52 @@ def size(size_bytes: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def near(path: str) -> str:
-    """Write a path below the current folder from there, and any other in full."""
-    below = os.path.relpath(path)
-    return path if below == os.pardir or below.startswith(os.pardir + os.sep) else below
-
-
 def _places(view: JobView) -> list[tuple[str, str | None]]:
     label = "predictions" if view.status == _COMPLETED else "so far"
     return [
-        ("output", near(view.output) if view.target is None else None),
+        ("output", near(view.output) if view.target is None and os.path.isdir(view.output) else None),
         (label, near(view.target) if view.target else None),
         ("read with", view.read_hint if view.target else None),
         ("failures", near(view.failures) if view.failures else None),
     ]
+
+
+def _tracked(view: JobView) -> list[tuple[str, str]]:
+    """Show what was logged with MLflow, one line for each run: metrics, then parameters in brackets."""
+    rows = []
+    for number, run in enumerate(view.mlflow_runs[:_MOST_RUNS]):
+        metrics = _listed(
+            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in run.metrics.items()
+        )
+        params = _listed(f"{key}={value[:_LONGEST_PARAMETER]}" for key, value in run.params.items())
+        words = " ".join(filter(None, (metrics, f"({params})" if params else "")))
+        rows.append(("" if number else "mlflow", _printable(f"{run.name}: {words}")))
+    if len(view.mlflow_runs) > _MOST_RUNS:
+        rows.append(("", f"and {len(view.mlflow_runs) - _MOST_RUNS} more runs: --json has all"))
+    return rows
+
+
+def _listed(words: Iterable[str]) -> str:
+    known = list(words)
+    more = [f"{len(known) - _MOST_NAMES} more"] if len(known) > _MOST_NAMES else []
+    return ", ".join([*known[:_MOST_NAMES], *more])
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _projection(view: JobView) -> str | None:
+    """Say what the whole input would take, where a sample of it was scored."""
+    whole = view.projection
+    if whole is None:
+        return None
+    memory = f", {size(whole['memory_bytes'])} of memory" if whole["memory_bytes"] else ""
+    return (
+        f"{whole['items']:,} items would take about {duration(whole['seconds'])} in run() and "
+        f"{size(whole['output_bytes'])} of output{memory}; leave --limit out to score them"
+    )
 
 
 def _status(view: JobView) -> str:

@@ -45,6 +45,7 @@ def run(args: Namespace, jobs: Jobs) -> ExitStatus:
         output=args.output_path,
         name=args.job_name,
         overwrite=args.overwrite,
+        chose_workers=any("workers" in given.origin for given in args.settings),
     )
     return follow(lambda: jobs.run(request), args)
 

@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TextIO
 
+from gristmill.shown.stream import Stream
+
 
 class AnswerLostError(Exception):
     """What was asked for could not be written to stdout: its disk is full, say."""
@@ -44,56 +46,15 @@ def _drop(descriptor: int) -> None:
     os.close(nothing)
 
 
-class Stderr:
+class Stderr(Stream):
     """``sys.stderr``, except that it never fails."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream: TextIO = sys.stderr if stream is None else stream
-        if self._stream is None:  # closed before we were started, as some daemons do
-            self._stream = io.StringIO()
+        super().__init__(sys.stderr if stream is None else stream)
 
-    def say(self, *lines: str) -> None:
-        """Write lines; text that is no UTF-8, or would steer the terminal, is escaped."""
-        self.write("".join(f"{_harmless(line)}\n" for line in lines))
-        self.flush()
-
-    def write(self, text: str) -> int:
-        """Write a text as it is."""
-        try:
-            self._stream.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
-        except (OSError, ValueError):  # the terminal or the reader is gone, or the stream was closed
-            self._lose()
-        return len(text)
-
-    def flush(self) -> None:
-        """Send what was written."""
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._lose()
-
-    def _lose(self) -> None:
+    def lose(self) -> None:
         if self._stream is sys.stderr:
             _drop(2)
-
-    def isatty(self) -> bool:
-        """Say whether somebody looks who can be shown a bar that moves."""
-        try:
-            return self._stream.isatty() and os.environ.get("TERM") != "dumb"
-        except ValueError:
-            return False
-
-    @property
-    def encoding(self) -> str:
-        """The encoding of the stream, which decides what a bar can be drawn with."""
-        return getattr(self._stream, "encoding", None) or "utf-8"
-
-
-_STEERING = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F) if chr(code) not in "\n\t"}
-
-
-def _harmless(text: str) -> str:
-    return text.translate(_STEERING)
 
 
 def tell_now(text: str, descriptor: int = 2) -> None:

@@ -7,10 +7,13 @@ are none of its business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
+
+from gristmill_worker.wire import PIECE_STRUCT
 
 
 class Span(NamedTuple):
@@ -53,11 +56,18 @@ class Scored(NamedTuple):
     header: int
     """Id of the rows' columns (see `Columns`), counted per part; 0 where they have none."""
     files: int
-    """How many entries the script left in its output folder, set aside under this span."""
+    """How many whole files the script left in its output folder, set aside under this span."""
     seconds: float
     """Time in ``run()``, all mini-batches together."""
     worker: int
     """The worker's slot, from 0."""
+    attached: int = 0
+    """How long the pieces of files are that follow the rows in the part, in bytes (see `Piece`)."""
+    attached_crc: int = 0
+    """CRC-32 of them."""
+    held: int = 0
+    """1: a library keeps a file open in the output folder, and the outcome counts only once the worker sends
+    one that is not held, or its `Farewell`."""
 
 
 class Reason(str, Enum):
@@ -101,6 +111,8 @@ class Columns(NamedTuple):
     part: int
     header: int
     names: tuple[str, ...]
+    line: str = ""
+    """The line that stands above such rows, in the words of the user's pandas; empty unless asked for."""
 
 
 class Notice(NamedTuple):
@@ -108,6 +120,64 @@ class Notice(NamedTuple):
 
     key: str
     text: str
+
+
+class Farewell(NamedTuple):
+    """A worker has called ``shutdown()``, and left this in its output folder."""
+
+    worker: int
+    part: int
+    files: int
+    """How many whole files were set aside."""
+    offset: int
+    """Where the pieces of other files begin in the part, in bytes."""
+    attached: int
+    """How long they are, in bytes."""
+    attached_crc: int
+    """CRC-32 of them."""
+    peak_bytes: int = 0
+    """The most memory that the worker had; 0 where it is not known."""
+
+
+class Piece(NamedTuple):
+    """What one mini-batch added to a file in the output folder."""
+
+    name: str
+    """The file, relative to the output folder."""
+    offset: int
+    """Where the piece begins in the part, in bytes."""
+    length: int
+    at: int
+    """Where it began in the worker's own file, in bytes: 0 for the beginning of the file."""
+
+
+def pieces_in(read: Callable[[int, int], bytes], offset: int, attached: int) -> Iterator[Piece]:
+    """Yield the pieces that are attached to an outcome, in the order of their names.
+
+    Parameters
+    ----------
+    read
+        Gives so many bytes of the part, from an offset.
+    offset
+        Where the first one begins in the part, in bytes.
+    attached
+        How long all of them are, in bytes.
+
+    Raises
+    ------
+    ValueError
+        There is something else.
+    """
+    end = offset + attached
+    while offset < end:
+        head = read(PIECE_STRUCT.size, offset)
+        if len(head) < PIECE_STRUCT.size:
+            raise ValueError(f"the part ends before byte {offset + PIECE_STRUCT.size}")
+        name_length, length, at = PIECE_STRUCT.unpack(head)
+        name = os.fsdecode(read(name_length, offset + PIECE_STRUCT.size))
+        offset += PIECE_STRUCT.size + name_length
+        yield Piece(name, offset, length, at)
+        offset += length
 
 
 class Ready(NamedTuple):
@@ -135,9 +205,11 @@ class WorkerEnded(NamedTuple):
 
     worker: int
     message: str
+    part: int = 0
+    """The part that its rows went to."""
 
 
-Event = Scored | Failed | NotStarted | Columns | Notice | Ready | StartFailed | WorkerEnded
+Event = Scored | Failed | NotStarted | Columns | Notice | Ready | StartFailed | WorkerEnded | Farewell
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,8 +52,8 @@ def visible_devices(
     return tuple(index.decode() for index in indices if index.isdigit())
 
 
-def device_of(worker: int, devices: Sequence[str]) -> str | None:
-    """Return the GPU of a worker: they are dealt out in turn. None where there is no GPU.
+def devices_of(worker: int, devices: Sequence[str], gpus_per_worker: float | None = None) -> str | None:
+    """Return what a worker's ``CUDA_VISIBLE_DEVICES`` is to be.
 
     Parameters
     ----------
@@ -61,8 +61,23 @@ def device_of(worker: int, devices: Sequence[str]) -> str | None:
         The worker's slot, from 0.
     devices
         What `visible_devices` returned.
+    gpus_per_worker
+        0 hides all GPUs; a whole number deals out as many, one worker's after the other's; a share, or None,
+        deals them out one by one, in turn, so that workers share as evenly as can be.
+
+    Returns
+    -------
+    str or None
+        Ids, separated by commas; None where there is no GPU and nothing is to be hidden.
     """
-    return devices[worker % len(devices)] if devices else None
+    if gpus_per_worker == 0:
+        return ""
+    if not devices:
+        return None
+    if gpus_per_worker is not None and gpus_per_worker >= 1:
+        first = worker * int(gpus_per_worker)
+        return ",".join(devices[first : first + int(gpus_per_worker)])
+    return devices[worker % len(devices)]
 
 
 def _named(value: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import azureml_user
 import gristmill_worker
-from gristmill.engine.devices import VISIBLE, device_of, visible_devices
+from gristmill.engine.devices import VISIBLE, devices_of, visible_devices
 from gristmill.engine.environment import Interpreter
 from gristmill.engine.machine import usable_cores
 from gristmill.engine.process import Process
@@ -78,9 +78,13 @@ class Assignment:
     """The deployment's own."""
     output_format: str = "azure"
     """Name of the worker's encoder: ``azure``, ``csv`` or ``none``."""
+    with_header: bool = False
+    """Whether rows of data frames come with the line that is to stand above them."""
     program_arguments: str = ""
     logging_level: str = "info"
     workers: int = 1
+    gpus_per_worker: float | None = None
+    """GPUs for one worker, as `devices.devices_of` takes it."""
     timeout_s: float = 30.0
     """Limit for one ``run()``."""
     init_timeout_s: float = 600.0
@@ -90,8 +94,11 @@ class Assignment:
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
-        """The GPUs to be dealt out, looked for once; none where the deployment itself says which to use."""
-        return () if VISIBLE in self.environment_variables else visible_devices()
+        """The GPUs to be dealt out, looked for once; none where the deployment itself says which to use, or
+        that none is to be used.
+        """
+        named = VISIBLE in self.environment_variables
+        return () if named or self.gpus_per_worker == 0 else visible_devices()
 
     def part_path(self, part: int) -> Path:
         """Return the file of a part."""
@@ -135,8 +142,12 @@ class Launched:
     """We write frames to the worker here."""
 
 
-def launch_worker(assignment: Assignment, archive: Path, worker: int, part: int) -> Launched:
+def launch_worker(
+    assignment: Assignment, archive: Path, worker: int, part: int, rehearsal: str | None = None
+) -> Launched:
     """Spawn the worker of a slot; it begins to load the script at once.
+
+    With ``rehearsal`` (what `gristmill_worker.rehearsal` takes) it tries the script out and serves nobody.
 
     Raises
     ------
@@ -158,6 +169,7 @@ def launch_worker(assignment: Assignment, archive: Path, worker: int, part: int)
                 str(assignment.interpreter.path),
                 str(archive),
                 _argument(assignment, worker, part, working_folder, outbox),
+                *((rehearsal,) if rehearsal is not None else ()),
             ],
             _variables(assignment, mark, worker, working_folder, outbox),
             {0: nothing, **logs, _CHANNEL_IN: worker_in, _CHANNEL_OUT: worker_out},
@@ -191,6 +203,7 @@ def _argument(assignment: Assignment, worker: int, part: int, working_folder: Pa
             "outbox": str(outbox),
             "aside": str(aside_path(assignment.staging, part)),
             "output_format": assignment.output_format,
+            "with_header": assignment.with_header,
             "program_arguments": assignment.program_arguments,
             "logging_level": assignment.logging_level,
             "log": str(_made(assignment.log_path("entry_script_log", worker, ".log.txt"))),
@@ -207,9 +220,9 @@ def _variables(
     threads = str(max(1, usable_cores() // max(1, assignment.workers)))
     for name in _THREAD_VARIABLES:
         variables.setdefault(name, threads)
-    device = device_of(worker, assignment.devices)
-    if device is not None:
-        variables[VISIBLE] = device
+    dealt = devices_of(worker, assignment.devices, assignment.gpus_per_worker)
+    if dealt is not None:
+        variables[VISIBLE] = dealt
     if not variables.get("MLFLOW_TRACKING_URI"):
         variables["MLFLOW_TRACKING_URI"] = _tracking_store(assignment)
         variables.setdefault(_ALLOW_FILE_STORE, "true")
@@ -286,7 +299,10 @@ def _sources() -> list[tuple[str, bytes]]:
 
 
 _ENTRY = b"""import sys
-from gristmill_worker.__main__ import main
+if sys.argv[2:]:
+    from gristmill_worker.rehearsal import main
+else:
+    from gristmill_worker.__main__ import main
 sys.exit(main())
 """
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import selectors
 import shutil
+import signal
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gristmill.engine.contract import Event, Load, Scored, StartFailed, Task
+from gristmill.engine.contract import Event, Farewell, Load, Scored, StartFailed, Task
+from gristmill.engine.crew import check_gpus
+from gristmill.engine.devices import VISIBLE
 from gristmill.engine.launch import (
     PARTS_PER_START,
     Assignment,
@@ -20,10 +23,10 @@ from gristmill.engine.launch import (
     worker_folder,
 )
 from gristmill.engine.performance import PerformanceLog
-from gristmill.engine.process import Process, start_guard
+from gristmill.engine.process import Process, let_children_be_awaited, start_guard
 from gristmill.engine.supervisor import State, Supervisor
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK, sweep
-from gristmill.errors import JobError, StorageError
+from gristmill.errors import JobError, RequestError, StorageError
 from gristmill.storage.publish import sync_file
 from gristmill_worker.slot import SLOT_BYTES, Slot
 
@@ -77,12 +80,15 @@ class LocalEngine:
         self._unsynced: set[int] = set()
         self._last_clock = 0.0
         self._closing = False
+        self._ignores_children = False
         self._performance = PerformanceLog(assignment)
 
     def start(self) -> None:
         """Start the guard, then the workers."""
         assignment = self._assignment
+        _check_gpus(assignment)
         try:
+            self._ignores_children = let_children_be_awaited()
             assignment.scratch.mkdir(parents=True, exist_ok=True)
             with open(slots_path(assignment), "wb") as file:
                 file.truncate(SLOT_BYTES * assignment.workers)
@@ -298,13 +304,15 @@ class LocalEngine:
         """Follow how long a mini-batch takes, and which parts are not synced."""
         for event in events:
             if isinstance(event, Scored):
-                if event.length:
+                if event.length or event.attached:
                     self._unsynced.add(event.part)
                 latest = event.seconds / event.span.batches
                 before = self._seconds_per_batch
                 self._seconds_per_batch = (
                     latest if before is None else before + _WEIGHT_OF_LATEST * (latest - before)
                 )
+            elif isinstance(event, Farewell) and event.attached:
+                self._unsynced.add(event.part)
 
     # The guard
 
@@ -335,3 +343,15 @@ class LocalEngine:
         sweep(RUN_MARK, self._assignment.run_id)
         self._close_guard()
         shutil.rmtree(self._assignment.scratch, ignore_errors=True)
+        if self._ignores_children:
+            self._ignores_children = False
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def _check_gpus(assignment: Assignment) -> None:
+    """Refuse to start where the GPUs are fewer than when the job was made: it is resumed somewhere else."""
+    if VISIBLE not in assignment.environment_variables and assignment.gpus_per_worker:
+        try:
+            check_gpus(assignment.workers, assignment.gpus_per_worker, assignment.devices)
+        except RequestError as error:
+            raise JobError(f"{error}. Resume the job where there are enough") from error

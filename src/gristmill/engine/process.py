@@ -15,6 +15,28 @@ _RESET_SIGNALS = [
 ]
 
 
+def let_children_be_awaited() -> bool:
+    """Make sure that the death of a child can be seen, and return whether something was changed for it.
+
+    A process that was started with ``SIGCHLD`` ignored, as some daemons do, has its children taken away.
+
+    Raises
+    ------
+    OSError
+        It is ignored, and only the main thread may change that.
+    """
+    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN:
+        return False
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    except ValueError as error:
+        raise OSError(
+            "this process ignores SIGCHLD, so the end of a worker cannot be seen, and only its main thread "
+            "can change that: call signal.signal(signal.SIGCHLD, signal.SIG_DFL) there first"
+        ) from error
+    return True
+
+
 class Process:
     """A spawned process in a session of its own.
 

@@ -1,18 +1,33 @@
-"""The model, laid out as a script expects it: ``AZUREML_MODEL_DIR`` contains the model (contract, 1.4)."""
+"""The model, laid out as a script expects it: ``AZUREML_MODEL_DIR`` contains the model (contract, 1.4).
+
+Its files are real ones, since libraries such as MLflow refuse links that lead out of their folder: hard links
+where the file system allows, else copies, and symbolic links only where a copy would be very large.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 _READ_ONLY_FOLDER = 0o555
+#: A larger file on another file system is not copied for each job, but linked to.
+LARGEST_COPY_BYTES = 2 << 30
 
 
-def stage_model(model: Path, folder: Path) -> Path:
+def stage_model(model: Path, folder: Path, largest_copy_bytes: int = LARGEST_COPY_BYTES) -> Path:
     """Make ``folder`` a read-only folder with exactly one entry, the model; safe to repeat.
 
-    A file becomes a link to the file. A folder becomes real folders (``os.walk`` does not follow
-    links to folders) that hold links to the files.
+    Folders become real folders: ``os.walk`` does not follow links to folders.
+
+    Parameters
+    ----------
+    model
+        A file or a folder; links in it are followed.
+    folder
+        Where it is to lie.
+    largest_copy_bytes
+        Files that cannot be linked and are larger become symbolic links.
 
     Returns
     -------
@@ -27,32 +42,26 @@ def stage_model(model: Path, folder: Path) -> Path:
     if folder.exists():
         return folder
     building = folder.with_name(f"{folder.name}.building")
-    _remove_links(building)
+    unstage_model(building)
     building.mkdir(parents=True)
     entry = building / model.name
     if model.is_dir():
-        _link_tree(model, entry)
+        _place_tree(model, entry, largest_copy_bytes)
     else:
-        entry.symlink_to(model)
+        _place_file(model, entry, largest_copy_bytes)
     building.chmod(_READ_ONLY_FOLDER)
     os.rename(building, folder)
     return folder
 
 
-def _link_tree(source: Path, target: Path) -> None:
-    for here, folders, files in os.walk(source, followlinks=True):
-        place = target / os.path.relpath(here, source)
-        place.mkdir(parents=True, exist_ok=True)
-        for name in files:
-            (place / name).symlink_to(Path(here, name))
-        for name in folders:
-            (place / name).mkdir(exist_ok=True)
-    for here, _, _ in os.walk(target, topdown=False):
-        os.chmod(here, _READ_ONLY_FOLDER)
+def unstage_model(folder: Path) -> None:
+    """Remove what `stage_model` made, or what an interrupted call has left of it; safe to repeat.
 
-
-def _remove_links(folder: Path) -> None:
-    """Remove what an interrupted call has left."""
+    Raises
+    ------
+    OSError
+        It cannot be removed.
+    """
     for here, _, _ in os.walk(folder):
         os.chmod(here, 0o755)
     for here, folders, files in os.walk(folder, topdown=False):
@@ -63,3 +72,26 @@ def _remove_links(folder: Path) -> None:
             (os.unlink if os.path.islink(path) else os.rmdir)(path)
     if folder.exists():
         folder.rmdir()
+
+
+def _place_tree(source: Path, target: Path, largest_copy_bytes: int) -> None:
+    for here, folders, files in os.walk(source, followlinks=True):
+        place = target / os.path.relpath(here, source)
+        place.mkdir(parents=True, exist_ok=True)
+        for name in files:
+            _place_file(Path(here, name), place / name, largest_copy_bytes)
+        for name in folders:
+            (place / name).mkdir(exist_ok=True)
+    for here, _, _ in os.walk(target, topdown=False):
+        os.chmod(here, _READ_ONLY_FOLDER)
+
+
+def _place_file(source: Path, target: Path, largest_copy_bytes: int) -> None:
+    real = os.path.realpath(source)
+    try:
+        os.link(real, target)
+    except OSError:  # another file system, somebody else's file, or one that takes no links
+        if os.stat(real).st_size > largest_copy_bytes:
+            target.symlink_to(real)
+        else:
+            shutil.copy2(real, target)

@@ -18,6 +18,7 @@ from gristmill.engine.contract import (
     Columns,
     Event,
     Failed,
+    Farewell,
     Notice,
     Ready,
     Reason,
@@ -181,7 +182,7 @@ class Supervisor:
         elif self.state is State.LOADING or not (running or self._has_worked or self.state is State.STOPPING):
             events.append(self._start_failure or self._died_at_start(message, activity.state))
         elif self.state is not State.STOPPING:
-            events.append(WorkerEnded(self.worker, self._ended(words)))
+            events.append(WorkerEnded(self.worker, self._ended(words), self.part))
         events.extend(self._owed.take_back(0, self._owed.batches))
         self.state = State.DEAD
         return events
@@ -276,8 +277,11 @@ class Supervisor:
             )
             self._has_worked = True
             self._owed.answer(1)
+            if message["leaving"]:
+                self._kill_for(Reason.WORKER_DIED, message["leaving"])
         elif kind == wire.HEADER:
-            events.append(Columns(self.part, message["id"], tuple(message["columns"])))
+            names = tuple(message["columns"])
+            events.append(Columns(self.part, message["id"], names, message["line"]))
         elif kind == wire.NOTICE:
             events.append(Notice(message["key"], message["text"]))
         elif kind == wire.BYE:
@@ -285,10 +289,12 @@ class Supervisor:
             problem = message["shutdown_error"]
             if problem:
                 events.append(Notice("shutdown", f"shutdown() failed, which changes nothing: {problem}"))
+            left = [message[name] for name in ("files", "offset", "attached", "attached_crc", "peak_bytes")]
+            events.append(Farewell(self.worker, self.part, *left))
 
     def _scored(self, fields: Sequence[Any], events: list[Event]) -> None:
         first, batches, first_item, items, attempt, header, total, succeeded = fields[:8]
-        offset, length, crc, files, seconds = fields[8:]
+        offset, length, crc, files, seconds, attached, attached_crc, held = fields[8:]
         span = Span(first, batches, first_item, items)
         events.append(
             Scored(
@@ -304,6 +310,9 @@ class Supervisor:
                 files,
                 seconds,
                 self.worker,
+                attached,
+                attached_crc,
+                held,
             )
         )
         self._has_worked = True

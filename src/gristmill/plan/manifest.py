@@ -110,6 +110,22 @@ class Manifest:
         self.mini_batches = mini_batches
         self.items = items
 
+    def first_files(self, most: int) -> list[str]:
+        """Return the absolute paths of the first files, at most so many of those that are there by now.
+
+        Raises
+        ------
+        PlanError
+            When the files are damaged.
+        """
+        files: list[str] = []
+        for mini_batch in range(self.mini_batches):
+            if len(files) >= most:
+                break
+            names = map(os.fsdecode, self.paths_of(mini_batch))
+            files += [os.path.join(self.root, name) for name in names]
+        return files[:most]
+
     def paths_of(self, mini_batch: int, first_item: int = 0, items: int = 0) -> list[bytes]:
         """Return the files of a mini-batch, or of a part of it.
 

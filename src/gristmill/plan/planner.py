@@ -19,6 +19,7 @@ from gristmill.plan.layout import PLAN
 from gristmill.plan.listing import Listing
 from gristmill.plan.manifest import Manifest
 from gristmill.plan.previous import PreviousManifest
+from gristmill.plan.sample import Sample, Source
 from gristmill.plan.selection import BY_PATTERN, NOT_INCLUDED, Selection
 
 FLUSH_BYTES = 256 * 1024
@@ -46,6 +47,8 @@ class Planner:
         What files have to match, and what files and folders must not (see `gristmill.spec.patterns`).
     input_list
         A file that names what is to be done (see `input_list`), in place of a search below the root.
+    limit
+        How many files are wanted, spread over all of these; None: all.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class Planner:
         include_patterns: Sequence[str] = (),
         exclude_patterns: Sequence[str] = (),
         input_list: Path | None = None,
+        limit: int | None = None,
     ) -> None:
         self._folder = folder
         self._draft: ManifestDraft | None = None
@@ -81,7 +85,7 @@ class Planner:
         own = [*exclude, folder]
         chosen = bool(include_patterns or exclude_patterns)
         selection = Selection(include_patterns, exclude_patterns) if chosen else None
-        self._listing: Listing | InputList
+        self._listing: Listing | InputList | Sample
         if input_list is not None:
             self._listing = InputList(root, input_list, scratch=folder, exclude=own, selection=selection)
         else:
@@ -93,6 +97,8 @@ class Planner:
                 exclude=own,
                 selection=selection,
             )
+        if limit is not None:
+            self._listing = Sample(self._listing, limit)
         self._draft = _new_draft(folder)
         self._previous = self._draft.previous
         self.manifest: Manifest = Manifest(folder, root=self._listing.root, mini_batch_size=mini_batch_size)
@@ -267,10 +273,10 @@ _REMEDIES = {
 }
 
 
-def _no_files(listing: Listing | InputList) -> InputError:
+def _no_files(listing: Source) -> InputError:
     passed_over = [f"{count} {_REMEDIES[reason]}" for reason, count in listing.skipped.items() if count]
     seen = f"; passed over were {', '.join(passed_over)}" if passed_over else ""
-    what = "has no files" if isinstance(listing, Listing) else "has no files of the input list"
+    what = "has no files of the input list" if isinstance(listing, InputList) else "has no files"
     return InputError(
         f"the input folder {str(listing.root)!r} {what}{seen}. Name a folder that holds the inputs"
     )

@@ -6,12 +6,13 @@ name. This module must not know where names come from.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import compress
 from operator import not_
 
 from gristmill.errors import InputError
-from gristmill.spec.patterns import FOLDER, PatternError, expression, matcher
+from gristmill.spec.patterns import FOLDER, PatternError, expression, fixed_folder, matcher
 
 NOT_INCLUDED = "not_included"
 """The reason for files that no include pattern matches."""
@@ -45,6 +46,9 @@ class Selection:
                 raise InputError(f"the pattern {pattern!r} {error}") from error
         self._include = matcher(include, FOLDER) if include else None
         self._exclude = matcher(exclude) if exclude else None
+        folders = [os.fsencode(fixed_folder(pattern)) for pattern in include]
+        self._folders = folders if all(folders) else []
+        """Where all that is included lies; other folders are not even read."""
 
     def wanted(self, prefix: bytes, names: list[bytes], skipped: dict[str, int]) -> list[bytes]:
         """Choose among names in one folder.
@@ -67,11 +71,17 @@ class Selection:
             kept = list(compress(names, map(not_, map(self._exclude, _paths(prefix, names)))))
             skipped[BY_PATTERN] += len(names) - len(kept)
             names = kept
+        if self._folders and names:
+            names = [name for name in names if not name.endswith(b"/") or self._leads_on(prefix + name)]
         if self._include is not None and names:
             kept = list(compress(names, map(self._include, _paths(prefix, names))))
             skipped[NOT_INCLUDED] += len(names) - len(kept)
             names = kept
         return names
+
+    def _leads_on(self, folder: bytes) -> bool:
+        folder = folder.replace(b"//", b"/")
+        return any(folder.startswith(one) or one.startswith(folder) for one in self._folders)
 
 
 def _paths(prefix: bytes, names: list[bytes]) -> list[str]:

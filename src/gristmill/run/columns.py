@@ -48,6 +48,16 @@ def reshaped(rows: bytes, old: Sequence[str], new: Sequence[str]) -> bytes:
     )
 
 
+def other_columns_notice(first: Sequence[str], other: Sequence[str]) -> str:
+    """Say that rows will stand below a header that is not theirs."""
+    shown = "; ".join(", ".join(names)[:80] for names in (first, other))
+    return (
+        f"run() returned data frames with different columns ({shown}), and the output has one header, that "
+        "of its first frame: rows with other columns do not fit below it. Return the same columns for every "
+        "mini-batch, or let --format csv unite them"
+    )
+
+
 def _rendered(rows: list[list[str]]) -> bytes:
     """Return rows as text; a cell is quoted where a reader needs it.
 

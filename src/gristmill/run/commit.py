@@ -7,13 +7,11 @@ interrupted job simply does that. Nothing is visible under the final name before
 
 from __future__ import annotations
 
-import errno
 import filecmp
 import heapq
 import os
 import time
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,16 +19,14 @@ from typing import NamedTuple
 from gristmill.engine.contract import Span
 from gristmill.errors import StorageError
 from gristmill.faults import reach
+from gristmill.run.appended import AppendedFiles
+from gristmill.run.assembling import AssembledFile
 from gristmill.run.columns import header_line, reshaped, union_of
-from gristmill.run.journal import Placed
+from gristmill.run.parts import Parts
 from gristmill.run.placed import PlacedRanges
+from gristmill.run.records import Placed
 from gristmill.storage.publish import sync_folder
 
-_MOST_OPEN_PARTS = 64
-#: From here on the kernel copies; below, reading and writing is quicker.
-_COPY_BY_KERNEL = 1 << 16
-_BUFFER_BYTES = 1 << 20
-_KERNEL_CANNOT = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP)
 #: While the job runs, assembling pauses when the disk has less room than this: the workers need it more.
 PAUSE_BELOW_BYTES = 1 << 30
 _LOOK_FOR_ROOM_EVERY_S = 1.0
@@ -46,6 +42,8 @@ class Rows(NamedTuple):
     crc: int
     header: int
     """Id of the columns within the job; 0 where the rows have none."""
+    attached: int = 0
+    """How long the pieces of other files are that follow the rows in the part, in bytes."""
 
 
 class Assembly(NamedTuple):
@@ -62,7 +60,13 @@ class Committer:
     """Puts the rows of a job together and publishes them."""
 
     def __init__(
-        self, parts: Path, scratch: Path, columns: Sequence[tuple[str, ...]], with_header: bool
+        self,
+        parts: Path,
+        scratch: Path,
+        columns: Sequence[tuple[str, ...]],
+        with_header: bool,
+        lines: Sequence[str] | None = None,
+        shared_header: bool = False,
     ) -> None:
         """Begin a new assembly; what an earlier one left is overwritten.
 
@@ -75,39 +79,49 @@ class Committer:
         columns
             The columns by header id less one; may grow while the job runs.
         with_header
-            Whether the file begins with a line of column names, and all rows have these columns.
+            Whether the file begins with a line of column names.
+        lines
+            That line, as it was written by what wrote the rows, by header id less one: it is the one of the
+            first rows that have columns, and all rows stay as they are. None: the line is ours, and all rows
+            are brought to the same columns.
+        shared_header
+            Whether files that scripts append to keep one first line that several workers wrote.
 
         Raises
         ------
         StorageError
             The hidden file cannot be made.
         """
-        self._parts = parts
         self._columns = columns
         self._with_header = with_header
+        self._lines = lines
         self._waiting: list[Rows] = []
+        self._last: list[Rows] = []
         self._next = (0, 0)
-        self._open_parts: OrderedDict[int, int] = OrderedDict()
-        self._path = scratch / "assembled"
-        self._placed_path = scratch / "placed"
+        self._scratch = scratch
         try:
             scratch.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+            self._file = AssembledFile(scratch / "assembled")
         except OSError as error:
             raise StorageError(f"the output cannot be assembled in {scratch}: {error}") from error
-        self._placed = PlacedRanges(self._placed_path)
-        self._buffer = bytearray()
+        self._placed = PlacedRanges(scratch / "placed")
+        self._parts = Parts(parts)
+        self.appended = AppendedFiles(scratch / "appended", shared_header)
+        """The files that scripts append to."""
         self._room_seen_at = float("-inf")
         self._has_room = True
-        self._size = 0
         self._first_header = 0
+        self._headed_by = 0
         self._is_mixed = False
-        self._kernel_copies = True
         self._header = b""
 
     def add(self, rows: Rows) -> None:
         """Take the rows of a range, in any order; a range without rows has length 0."""
         heapq.heappush(self._waiting, rows)
+
+    def add_last(self, rows: Rows) -> None:
+        """Take what a worker left at its end: it comes after everything else, in the order of the parts."""
+        self._last.append(rows)
 
     def advance_if_room(self) -> None:
         """Copy what has come to the front of the plan, unless the workers need the room on the disk more.
@@ -120,7 +134,7 @@ class Committer:
         now = time.monotonic()
         if now - self._room_seen_at > _LOOK_FOR_ROOM_EVERY_S:
             self._room_seen_at = now
-            self._has_room = free_bytes(self._path.parent) >= PAUSE_BELOW_BYTES
+            self._has_room = free_bytes(self._scratch) >= PAUSE_BELOW_BYTES
         if self._has_room:
             self.advance()
 
@@ -145,7 +159,7 @@ class Committer:
     @property
     def bytes_waiting(self) -> int:
         """How many bytes are still to be copied."""
-        return sum(rows.length for rows in self._waiting)
+        return sum(rows.length + rows.attached for rows in (*self._waiting, *self._last))
 
     @property
     def is_complete(self) -> bool:
@@ -160,15 +174,18 @@ class Committer:
         StorageError
             The disk is full.
         """
+        for rows in sorted(self._last, key=lambda one: one.part):
+            self._place(rows)
+        self._last.clear()
         try:
-            self._flush()
+            self._file.flush()
             columns = self._settle_columns()
             reach("publish.before_sync")
-            os.fsync(self._file)
+            self._file.sync()
             reach("publish.after_sync")
         except OSError as error:
             raise self._storage_error(error) from error
-        return Assembly(self._size, len(self._header), zlib.crc32(self._header), columns)
+        return Assembly(self._file.size, len(self._header), zlib.crc32(self._header), columns)
 
     def placed(self) -> Iterator[Placed]:
         """Yield where each range's rows are in the assembled file, in plan order.
@@ -187,7 +204,7 @@ class Committer:
         """Say whether the file at ``target`` holds what was assembled: a crash came just after its
         publication.
         """
-        return filecmp.cmp(self._path, target, shallow=False)
+        return filecmp.cmp(self._file.path, target, shallow=False)
 
     def publish(self, target: Path) -> None:
         """Rename the hidden file to its final name; safe to repeat after a crash, by assembling again.
@@ -200,7 +217,7 @@ class Committer:
         reach("publish.before_rename")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(self._path, target)
+            os.rename(self._file.path, target)
             sync_folder(target.parent)
         except OSError as error:
             raise self._storage_error(error) from error
@@ -208,13 +225,10 @@ class Committer:
 
     def close(self) -> None:
         """Close all files; idempotent."""
-        for descriptor in self._open_parts.values():
-            os.close(descriptor)
-        self._open_parts.clear()
+        self._parts.close()
         self._placed.close()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
+        self.appended.close()
 
     # Placing rows
 
@@ -225,84 +239,44 @@ class Committer:
         try:
             if rows.length:
                 self._note_header(rows.header)
-                self._placed.add(Placed(rows.span, self._size, rows.length, rows.crc), rows.header)
+                at = self._file.size
+                self._placed.add(Placed(rows.span, at, rows.length, rows.crc), rows.header)
                 self._copy(rows)
+            if rows.attached:
+                source = self._parts.descriptor(rows.part)
+                self.appended.take(source, rows.part, rows.offset + rows.length, rows.attached)
         except OSError as error:
             raise self._storage_error(error) from error
 
     def _note_header(self, header: int) -> None:
-        if not self._size and not self._first_header:
+        self._headed_by = self._headed_by or header
+        if not self._file.size and not self._first_header:
             self._first_header = header
             if self._with_header and header:
-                self._header = header_line(self._columns[header - 1])
-                self._write(self._header)
+                self._header = self._line_of(header)
+                self._file.write(self._header)
         elif header != self._first_header:
             self._is_mixed = True
 
+    def _line_of(self, header: int) -> bytes:
+        if self._lines is None:
+            return header_line(self._columns[header - 1])
+        return self._lines[header - 1].encode("utf-8", "surrogateescape")
+
     def _copy(self, rows: Rows) -> None:
-        source = self._part(rows.part)
-        offset, left = rows.offset, rows.length
-        if left >= _COPY_BY_KERNEL:
-            self._flush()
         reach("publish.before_write")
-        while left:
-            if left >= _COPY_BY_KERNEL and self._kernel_copies:
-                copied = self._copy_by_kernel(source, left, offset)
-            else:
-                data = os.pread(source, min(left, _BUFFER_BYTES), offset)
-                self._buffer += data
-                copied = len(data)
-                if len(self._buffer) >= _BUFFER_BYTES:
-                    self._flush()
-            if not copied:
-                raise StorageError(
-                    f"part {rows.part} ends before byte {offset + left}: rows of mini-batch "
-                    f"{rows.span.first} are "
-                    "gone; resume the job to run it again"
-                )
-            offset += copied
-            left -= copied
-        self._size += rows.length
+        source = self._parts.descriptor(rows.part)
+        copied = self._file.copy(source, rows.offset, rows.length)
+        if copied < rows.length:
+            raise StorageError(
+                f"part {rows.part} ends before byte {rows.offset + rows.length}: rows of mini-batch "
+                f"{rows.span.first} are gone; resume the job to run it again"
+            )
         reach("publish.after_write")
-        if len(self._buffer) >= _BUFFER_BYTES:
-            self._flush()
-
-    def _copy_by_kernel(self, source: int, length: int, offset: int) -> int:
-        """Return how many bytes were copied; on a file system that refuses, copy by hand from now on."""
-        try:
-            return os.copy_file_range(source, self._file, length, offset_src=offset)
-        except OSError as error:
-            if error.errno not in _KERNEL_CANNOT:
-                raise
-            self._kernel_copies = False
-            data = os.pread(source, min(length, _BUFFER_BYTES), offset)
-            self._buffer += data
-            return len(data)
-
-    def _write(self, data: bytes) -> None:
-        self._buffer += data
-        self._size += len(data)
-
-    def _flush(self) -> None:
-        view = memoryview(bytes(self._buffer))
-        self._buffer.clear()
-        while view:
-            view = view[os.write(self._file, view) :]
-
-    def _part(self, part: int) -> int:
-        descriptor = self._open_parts.get(part)
-        if descriptor is None:
-            descriptor = os.open(self._parts / f"{part}.part", os.O_RDONLY | os.O_CLOEXEC)
-            self._open_parts[part] = descriptor
-            if len(self._open_parts) > _MOST_OPEN_PARTS:
-                os.close(self._open_parts.popitem(last=False)[1])
-        else:
-            self._open_parts.move_to_end(part)
-        return descriptor
 
     def _storage_error(self, error: OSError) -> StorageError:
         return StorageError(
-            f"the output cannot be put together in {self._path.parent}: {error}; nothing that was "
+            f"the output cannot be put together in {self._scratch}: {error}; nothing that was "
             "finished is lost. "
             "Make room or repair the folder, then resume the job"
         )
@@ -315,30 +289,35 @@ class Committer:
             return self._columns[self._first_header - 1] if self._first_header else None
         if not self._with_header:
             return None
+        if self._lines is not None:
+            if not self._header:  # the first rows are those of lists; the header stands above them too
+                self._rewrite(self._line_of(self._headed_by), None)
+            return None
         headers = [header for _, header in self._placed.read_with_headers()]
         columns = union_of([self._columns[header - 1] for header in dict.fromkeys(headers) if header])
-        self._rewrite(columns)
+        self._rewrite(header_line(columns), columns)
         return columns
 
-    def _rewrite(self, columns: tuple[str, ...]) -> None:
+    def _rewrite(self, first_line: bytes, columns: tuple[str, ...] | None) -> None:
+        """Write the file once more, below this header; with columns, all rows are brought to them."""
         old, old_placed = self._file, self._placed
-        new_path = self._path.with_name("assembled.reshaped")
-        self._file = os.open(new_path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        self._placed = PlacedRanges(self._placed_path.with_name("placed.reshaped"))
-        self._size = 0
-        self._header = header_line(columns)
-        self._write(self._header)
+        path = old.path
+        self._file = AssembledFile(path.with_name("assembled.reshaped"))
+        self._placed = PlacedRanges(path.with_name("placed.reshaped"))
+        self._header = first_line
+        self._file.write(self._header)
         for placed, header in old_placed.read_with_headers():
-            rows = os.pread(old, placed.length, placed.offset)
-            rows = reshaped(rows, self._columns[header - 1], columns)
-            self._placed.add(Placed(placed.span, self._size, len(rows), zlib.crc32(rows)), header)
-            self._write(rows)
-            if len(self._buffer) >= _BUFFER_BYTES:
-                self._flush()
-        self._flush()
-        os.close(old)
+            rows = old.read(placed.offset, placed.length)
+            if columns is not None:
+                rows = reshaped(rows, self._columns[header - 1], columns)
+            at = self._file.size
+            self._placed.add(Placed(placed.span, at, len(rows), zlib.crc32(rows)), header)
+            self._file.write(rows)
+        self._file.flush()
+        old.close()
         old_placed.close()
-        os.rename(new_path, self._path)
+        os.rename(self._file.path, path)
+        self._file.path = path
 
 
 def free_bytes(folder: Path) -> int:

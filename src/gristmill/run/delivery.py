@@ -10,21 +10,40 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain, count
 from pathlib import Path
 
-from gristmill.engine.contract import Scored
+from gristmill.engine.contract import Farewell, Scored
 from gristmill.errors import StorageError
 from gristmill.faults import reach
+from gristmill.storage.publish import sync_file_system
 
 _MOST_NOTICES = 5
+Writer = tuple[int, int]
+"""Who wrote a file, in the order in which the later one keeps a name: what is not complete yet, mini-batches
+(with the first item of the range), the ends of workers (with the part), what was put together.
+"""
+_UNFINISHED: Writer = (-1, 0)
+_FAREWELL = 1 << 60
+_ASSEMBLED: Writer = (1 << 61, 0)
+#: So many contested names are looked up in the log one by one; then all of it is kept in memory.
+_MOST_LOOKUPS = 32
+_LONGEST_NAME_BYTES = 255
 
 
 class Delivery:
     """Moves set-aside files to the output folder and remembers which mini-batch each one is from."""
 
     def __init__(
-        self, staging: Path, output: Path, log: Path, reserved: Collection[str] = frozenset()
+        self,
+        staging: Path,
+        output: Path,
+        log: Path,
+        reserved: Collection[str] = frozenset(),
+        *,
+        may_replace: bool = True,
     ) -> None:
         """Prepare.
 
@@ -38,39 +57,76 @@ class Delivery:
             The list of what was moved.
         reserved
             Names in the output folder that are not the script's to take.
+        may_replace
+            Whether a file that was there before the job may be replaced.
         """
         self._staging = staging
         self._output = output
         self._log = log
         self._reserved = reserved
+        self._may_replace = may_replace
         self._mend = "\n" if log.exists() else ""
         """Ends a line that a crash has torn, before the first line of ours."""
         self._notices: list[str] = []
+        self._contested: dict[str, Writer | None] = {}
+        """Who wrote the files of which the name was taken."""
+        self._knows_all = False
+        self._placed: set[str] = set()
+        """Names of files that were put together and placed by this process."""
         self.conflicts = 0
         """Files that two mini-batches have written; one of the two was renamed."""
 
-    def deliver(self, scored: Scored) -> None:
-        """Move what a mini-batch left; safe to repeat.
+    def deliver(self, outcome: Scored | Farewell) -> None:
+        """Move what a mini-batch, or a worker at its end, left; safe to repeat.
 
         Raises
         ------
         StorageError
             The output folder is gone or full; what was not moved stays set aside.
         """
-        aside = self._staging / "aside" / str(scored.part)
-        folder = aside / f"{scored.span.first}-{scored.span.first_item}-{scored.attempt}"
+        folder = self._aside(outcome)
+        writer = _writer(outcome)
         reach("files.before_move")
         try:
             for source in sorted(_files_below(folder)):
-                self._move(source, str(source.relative_to(folder)), scored.span.first)
+                self._move(source, str(source.relative_to(folder)), writer)
             _remove_empty(folder)
         except OSError as error:
             raise StorageError(
-                f"files of mini-batch {scored.span.first} cannot be moved to {self._output}: {error}; "
-                "they wait in "
+                f"files of {_words(writer)} cannot be moved to {self._output}: {error}; they wait in "
                 f"{folder}. Make room or repair the folder, then resume the job"
             ) from error
         reach("files.after_move")
+
+    def sync(self) -> None:
+        """Make what is set aside survive a loss of power.
+
+        Raises
+        ------
+        StorageError
+            The disk does not take it.
+        """
+        try:
+            sync_file_system(self._staging)
+        except OSError as error:
+            raise StorageError(
+                f"files in {self._staging} cannot be made durable: {error}; repair the disk, then resume the "
+                "job"
+            ) from error
+
+    def lost(self, outcomes: Iterable[Scored]) -> list[Scored]:
+        """Return the outcomes whose files are neither set aside nor delivered: a loss of power took them."""
+        doubtful = [scored for scored in outcomes if scored.files]
+        if not doubtful:
+            return []
+        delivered = Counter(
+            writer for name, writer in dict(self._moved()).items() if os.path.lexists(self._output / name)
+        )
+        return [
+            scored
+            for scored in doubtful
+            if delivered[_writer(scored)] + sum(1 for _ in _files_below(self._aside(scored))) < scored.files
+        ]
 
     def withdraw(self, mini_batches: Collection[int]) -> None:
         """Remove what mini-batches left whose end state is void; safe to repeat.
@@ -80,50 +136,141 @@ class Delivery:
         StorageError
             A file cannot be removed.
         """
-        writers = dict(self._moved()) if mini_batches else {}
-        for name, writer in writers.items():
-            if writer in mini_batches:
-                try:
-                    (self._output / name).unlink(missing_ok=True)
-                except OSError as error:
-                    raise StorageError(
-                        f"{self._output / name}, of a mini-batch that is run again, cannot be removed: "
-                        f"{error}; "
-                        "remove it, then resume the job"
-                    ) from error
+        self._remove(lambda writer: writer[0] in mini_batches)
 
-    def _move(self, source: Path, name: str, mini_batch: int) -> None:
-        if name in self._reserved:
-            self.conflicts += 1
-            taken, name = name, f"{name}.mini-batch-{mini_batch}"
-            self._notice(f"{taken} is the job's own name; what mini-batch {mini_batch} wrote is {name}")
-        target = self._output / name
-        other = self._writer_of(name) if target.exists() else None
-        if other is not None and other != mini_batch:
-            self.conflicts += 1
-            earlier, later = sorted((other, mini_batch))
-            self._notice(
-                f"mini-batches {earlier} and {later} both wrote {name}: the later one keeps the name, the "
-                "other "
-                f"is {name}.mini-batch-{earlier}"
-            )
-            if other > mini_batch:
-                name = f"{name}.mini-batch-{mini_batch}"
-            else:
-                os.rename(target, self._output / f"{name}.mini-batch-{other}")
-            target = self._output / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._log, "a", encoding="ascii") as log:
-            log.write(self._mend + json.dumps([mini_batch, name]) + "\n")
-        self._mend = ""
-        os.rename(source, target)
+    def place(self, source: Path, name: str) -> str:
+        """Give a file that was put together its final name; safe to repeat after a crash.
+
+        Returns
+        -------
+        str
+            The name, relative to the output folder: another one where the name is the job's own.
+
+        Raises
+        ------
+        OSError
+            The output folder is gone or full.
+        """
+        placed = self._move(source, name, _ASSEMBLED)
+        self._placed.add(placed)
+        return placed
+
+    def place_unfinished(self, source: Path, name: str) -> None:
+        """Show a file that is not complete yet as ``<stem>.partial<suffix>``.
+
+        Raises
+        ------
+        OSError
+            The output folder is gone or full.
+        """
+        path = Path(name)
+        self._move(source, str(path.with_name(f"{path.stem}.partial{path.suffix}")), _UNFINISHED)
+
+    def remove_unfinished(self) -> None:
+        """Remove what `place_unfinished` showed; safe to repeat.
+
+        Raises
+        ------
+        StorageError
+            A file cannot be removed.
+        """
+        self._remove(lambda writer: writer == _UNFINISHED)
 
     def take_notices(self) -> list[str]:
         """Return what the user should know since the last time."""
         notices, self._notices = self._notices, []
         return notices
 
-    def _notice(self, text: str) -> None:
+    def _aside(self, outcome: Scored | Farewell) -> Path:
+        aside = self._staging / "aside" / str(outcome.part)
+        if isinstance(outcome, Farewell):
+            return aside / "shutdown"
+        return aside / f"{outcome.span.first}-{outcome.span.first_item}-{outcome.attempt}"
+
+    def _remove(self, is_meant: Callable[[Writer], bool]) -> None:
+        for name, writer in dict(self._moved()).items():
+            if is_meant(writer):
+                try:
+                    (self._output / name).unlink(missing_ok=True)
+                except OSError as error:
+                    raise StorageError(
+                        f"{self._output / name}, of {_words(writer)} and out of date, cannot be removed: "
+                        f"{error}; remove it, then resume the job"
+                    ) from error
+
+    def _move(self, source: Path, name: str, writer: Writer) -> str:
+        if name in self._reserved or name.startswith(".gristmill-"):
+            taken, name = name, self._free(name, writer)
+            self._conflict(f"{taken} is the job's own name; what {_words(writer)} wrote is {name}")
+        name = self._with_folders(name, writer)
+        if os.path.lexists(self._output / name):
+            name = self._settled(name, writer)
+        target = self._output / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._note(writer, name)
+        os.rename(source, target)
+        return name
+
+    def _with_folders(self, name: str, writer: Writer) -> str:
+        """Return the name for a file of which a folder above may have the name of another file."""
+        for folder in _folders_above(name):
+            path = self._output / folder
+            if not os.path.lexists(path) or path.is_dir():
+                continue
+            other = self._writer_of(folder)
+            if other is None and not self._may_replace:
+                ours = self._free(folder, writer) + name[len(folder) :]
+                self._conflict(f"{folder} was there before the job; what {_words(writer)} wrote is {ours}")
+                return ours
+            renamed = self._free(folder, other or writer)
+            self._conflict(
+                f"{folder} is a file of {_words(other)} and a folder of {_words(writer)}: the folder keeps "
+                f"the name, the file is {renamed}"
+            )
+            self._note(other or writer, renamed)
+            os.rename(path, self._output / renamed)
+        return name
+
+    def _settled(self, name: str, writer: Writer) -> str:
+        """Return the name for a file where another has it: the later writer keeps the name."""
+        path = self._output / name
+        is_folder = path.is_dir() and not path.is_symlink()
+        other = None if is_folder else self._writer_of(name)
+        if not is_folder and (other == writer or (other is None and self._may_replace)):
+            return name
+        if other is None:
+            ours = self._free(name, writer)
+            there = "is a folder of another mini-batch" if is_folder else "was there before the job"
+            self._conflict(f"{name} {there}; what {_words(writer)} wrote is {ours}")
+            return ours
+        earlier, later = sorted((other, writer))
+        renamed = self._free(name, earlier)
+        self._conflict(
+            f"{_words(earlier)} and {_words(later)} both wrote {name}: the later one keeps the name, the "
+            f"other is {renamed}"
+        )
+        if other > writer:
+            return renamed
+        self._note(other, renamed)
+        os.rename(path, self._output / renamed)
+        return name
+
+    def _free(self, name: str, writer: Writer) -> str:
+        """Return a name that nobody has, for a file whose own is taken."""
+        suffixes = chain([_suffix(writer)], (f"{_suffix(writer)}-{number}" for number in count(2)))
+        names = (_with_suffix(name, suffix) for suffix in suffixes)
+        return next(
+            one for one in names if not os.path.lexists(self._output / one) or self._is_again(one, writer)
+        )
+
+    def _is_again(self, name: str, writer: Writer) -> bool:
+        """Say whether this is what an earlier start put together under this name: it is made anew."""
+        if writer not in (_ASSEMBLED, _UNFINISHED) or name in self._placed:
+            return False
+        return self._writer_of(name) == writer
+
+    def _conflict(self, text: str) -> None:
+        self.conflicts += 1
         if self.conflicts <= _MOST_NOTICES:
             self._notices.append(text)
         elif self.conflicts == _MOST_NOTICES + 1:
@@ -131,23 +278,68 @@ class Delivery:
                 "more files have a name that is taken; delivered.jsonl in the job folder has all"
             )
 
-    def _writer_of(self, name: str) -> int | None:
-        """Return the mini-batch that wrote the file that stands in the output under this name."""
-        writer = None
-        for moved, mini_batch in self._moved():
-            writer = mini_batch if moved == name else writer
-        return writer
+    # The log
 
-    def _moved(self) -> Iterator[tuple[str, int]]:
-        """Yield (name, mini-batch) of every file that was moved, the latest last."""
+    def _note(self, writer: Writer, name: str) -> None:
+        with open(self._log, "a", encoding="ascii") as log:
+            log.write(self._mend + json.dumps([writer, name]) + "\n")
+        self._mend = ""
+        if self._knows_all or name in self._contested:
+            self._contested[name] = writer
+
+    def _writer_of(self, name: str) -> Writer | None:
+        """Return who wrote the file that stands in the output under this name; None: it was there before."""
+        if name not in self._contested and not self._knows_all:
+            self._knows_all = len(self._contested) >= _MOST_LOOKUPS
+            for moved, writer in self._moved():
+                if self._knows_all or moved == name:
+                    self._contested[moved] = writer
+        return self._contested.setdefault(name, None)
+
+    def _moved(self) -> Iterator[tuple[str, Writer]]:
+        """Yield (name, writer) of every file that was moved, the latest last."""
         if self._log.exists():
             with open(self._log, encoding="ascii") as log:
                 for line in log:
                     try:
-                        mini_batch, name = json.loads(line)
-                    except ValueError:
+                        (first, second), name = json.loads(line)
+                    except (ValueError, TypeError):
                         continue  # torn by a crash: that file was not moved
-                    yield name, mini_batch
+                    yield name, (first, second)
+
+
+def _writer(outcome: Scored | Farewell) -> Writer:
+    if isinstance(outcome, Farewell):
+        return _FAREWELL, outcome.part
+    return outcome.span.first, outcome.span.first_item
+
+
+def _words(writer: Writer | None) -> str:
+    if writer is None:
+        return "somebody else"
+    if writer in (_ASSEMBLED, _UNFINISHED):
+        return "several mini-batches together"
+    return f"mini-batch {writer[0]}" if writer[0] < _FAREWELL else "a worker's shutdown()"
+
+
+def _suffix(writer: Writer) -> str:
+    if writer in (_ASSEMBLED, _UNFINISHED):
+        return ".appended"
+    return f".mini-batch-{writer[0]}" if writer[0] < _FAREWELL else f".shutdown-{writer[1]}"
+
+
+def _with_suffix(name: str, suffix: str) -> str:
+    """Lengthen a name; a long one is cut to what a file system takes."""
+    folder, own = os.path.split(name)
+    kept = os.fsencode(own)[: _LONGEST_NAME_BYTES - len(suffix)]
+    return os.path.join(folder, os.fsdecode(kept) + suffix)
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    """Yield the folders that a file lies in, the outermost first."""
+    pieces = name.split("/")[:-1]
+    for number in range(1, len(pieces) + 1):
+        yield "/".join(pieces[:number])
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

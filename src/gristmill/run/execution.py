@@ -12,24 +12,27 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 
-from gristmill.engine.contract import Engine, Span
+from gristmill.engine.contract import Engine
 from gristmill.errors import GristmillError, StorageError
 from gristmill.faults import reach
 from gristmill.plan.planner import Planner
 from gristmill.run import replay
-from gristmill.run.commit import Committer, Rows
 from gristmill.run.delivery import Delivery
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
-from gristmill.run.journal import Journal, PlanComplete, Start
+from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.lock import JobLock
 from gristmill.run.messages import Messages
+from gristmill.run.outputs import Outputs
 from gristmill.run.progress import End, Progress
+from gristmill.run.projection import projection_of
 from gristmill.run.publication import Publication
+from gristmill.run.records import PlanComplete, Start
 from gristmill.run.report import ProgressLog, write_reports
 from gristmill.run.scheduler import Rules, Scheduler
-from gristmill.spec.values import OutputAction, OutputFormat
+from gristmill.spec.values import OutputAction
 
 _COMPARING_SLICE_S = 0.05
 _AFTER_A_CORRECTION = (
@@ -93,7 +96,10 @@ class Execution:
             self._lock.release()
             raise
         self._ledger: Ledger = self._history.ledger
-        self._delivery = Delivery(self.job.staging, self.job.output, folder.delivered, self.job.own_names)
+        job = self.job
+        self._delivery = Delivery(
+            job.staging, job.output, folder.delivered, job.own_names, may_replace=job.overwrite
+        )
         self._planner: Planner | None = None
         self._journal: Journal | None = None
         self._counts_noted_at = time.monotonic()
@@ -126,7 +132,8 @@ class Execution:
             exclude=[job.output, job.staging, self.folder.path],
             include_patterns=settings.include,
             exclude_patterns=settings.exclude,
-            input_list=settings.input_list,
+            input_list=self.folder.input_list if settings.input_list is not None else None,
+            limit=settings.limit,
         )
         self._planner = planner
         while not planner.complete and not planner.mini_batches:
@@ -139,6 +146,15 @@ class Execution:
         if planner is None or not planner.complete:
             return workers
         return max(1, min(workers, planner.mini_batches))
+
+    @property
+    def mini_batches(self) -> int:
+        """How many mini-batches the plan has so far."""
+        return self._planner.mini_batches if self._planner is not None else 0
+
+    def first_files(self, most: int) -> list[str]:
+        """Return the paths of the first files of the plan, as far as it is known."""
+        return self._planner.manifest.first_files(most) if self._planner is not None else []
 
     @property
     def loaded_modules(self) -> Mapping[str, str]:
@@ -208,6 +224,12 @@ class Execution:
         void = []
         if history.ledger.published is None:
             void = replay.lost_rows(self.folder.journal, history, self.job.part_path)
+            known = set(map(replay.key_of, void))
+            lost = [
+                *self._delivery.lost(history.untrusted),
+                *chain(*(held.values() for held in self._ledger.held.values())),
+            ]
+            void += [replay.revocation(one) for one in lost if replay.key_of(one) not in known]
             replay.sync_parts(history.untrusted, self.job.part_path)
         if planner.restarted:
             while not planner.compared:
@@ -238,9 +260,10 @@ class Execution:
         if self._ledger.published is not None:  # it ended between its publication and its last word
             self._finish(None)
             return
-        committer = self._committer()
+        outputs = Outputs.of(job, self._ledger, self._delivery)
         try:
-            self._replay_outputs(committer)
+            if self._ledger.scored.count or self._ledger.failed.count:
+                outputs.take_again(self.folder, job.part_path, self._revoked, self._ledger)
             scheduler = Scheduler(
                 plan=self._planner,
                 engine=self._make_engine(job, identity),
@@ -250,8 +273,7 @@ class Execution:
                     max_retries=job.deployment.settings.max_retries,
                     error_threshold=job.deployment.settings.error_threshold,
                 ),
-                delivery=self._delivery,
-                committer=committer,
+                outputs=outputs,
                 keep_lock=self._lock.keep,
                 cancel_reason=self._cancel_reason,
             )
@@ -267,38 +289,11 @@ class Execution:
                 )
                 self._note_counts()
                 yield progress
-            self._conclude(scheduler, committer)
+            self._conclude(scheduler, outputs)
+            notices = (*outputs.committer.appended.notices(), *self._delivery.take_notices())
+            yield replace(progress, notices=notices)
         finally:
-            if committer is not None:
-                committer.close()
-
-    def _committer(self) -> Committer | None:
-        settings = self.job.deployment.settings
-        if settings.output_action is OutputAction.SUMMARY_ONLY:
-            return None
-        return Committer(
-            parts=self.job.staging / "parts",
-            scratch=self.job.staging,
-            columns=self._ledger.columns,
-            with_header=settings.output_format is OutputFormat.CSV,
-        )
-
-    def _replay_outputs(self, committer: Committer | None) -> None:
-        """Put together again what was scored before, and move files that were set aside and not moved."""
-        ledger = self._ledger
-        if not (ledger.scored.count or ledger.failed.count):
-            return
-        for scored in replay.scored_ranges(self.folder.journal, self._revoked):
-            if scored.files:
-                self._delivery.deliver(scored)
-            if committer is not None:
-                committer.add(
-                    Rows(scored.span, scored.part, scored.offset, scored.length, scored.crc, scored.header)
-                )
-        if committer is not None:
-            for first, end in ledger.failed:
-                for mini_batch in range(first, end):
-                    committer.add(Rows(Span(mini_batch), 0, 0, 0, 0, 0))
+            outputs.close()
 
     def _note_counts(self) -> None:
         """Write how far the job is into ``job.json``, now and then, for whoever asks."""
@@ -310,7 +305,7 @@ class Execution:
 
     # The end
 
-    def _conclude(self, scheduler: Scheduler, committer: Committer | None) -> None:
+    def _conclude(self, scheduler: Scheduler, outputs: Outputs) -> None:
         """Turn the way the loop ended into the way the job ends."""
         end, message = scheduler.ending.end, scheduler.ending.message
         settings = self.job.deployment.settings
@@ -320,9 +315,9 @@ class Execution:
         if end is End.ALL_DONE and not nothing_scored:
             self.job = replace(self.job, status=Status.FINALIZING, counts=self._counts())
             self.folder.write(self.job)
-            self._finish(committer)
+            self._finish(outputs, scheduler.peak_bytes)
             return
-        self._publication(committer).publish_partial()
+        self._publication(outputs).publish_partial()
         if not self._ledger.scored.count:
             self._remove_traces()
         if end is End.CANCELLED:
@@ -338,10 +333,14 @@ class Execution:
                 message += f"\n{_AFTER_A_CORRECTION}"
             self._end(Status.FAILED, message)
 
-    def _finish(self, committer: Committer | None) -> None:
+    def _finish(self, outputs: Outputs | None, peak_bytes: int = 0) -> None:
         """Publish everything; then, and only then, the job is Completed."""
-        self._publication(committer).publish()
+        self._publication(outputs).publish()
         self.job.partial_target.unlink(missing_ok=True)
+        self._delivery.remove_unfinished()
+        if self._planner is not None and self.job.deployment.settings.limit is not None:
+            projection = projection_of(self.job, self._ledger, self._planner.manifest, peak_bytes)
+            self.job = replace(self.job, projection=projection)
         reach("publish.before_parts_removed")
         shutil.rmtree(self.job.staging, ignore_errors=True)
         reach("publish.after_parts_removed")
@@ -353,7 +352,7 @@ class Execution:
         with suppress(OSError):
             self.job.output.rmdir()
 
-    def _publication(self, committer: Committer | None) -> Publication:
+    def _publication(self, outputs: Outputs | None) -> Publication:
         assert self._journal is not None
         assert self._planner is not None
         return Publication(
@@ -362,7 +361,7 @@ class Execution:
             ledger=self._ledger,
             journal=self._journal,
             manifest=self._planner.manifest,
-            committer=committer,
+            outputs=outputs,
         )
 
     def _end(self, status: Status, message: str) -> None:

@@ -12,7 +12,8 @@ from heapq import merge
 from pathlib import Path
 
 from gristmill.engine.contract import Reason, Scored, Span
-from gristmill.run.journal import FailedTry, Revoked, Start, read_journal, read_record
+from gristmill.run.journal import read_journal, read_record
+from gristmill.run.records import FailedTry, Revoked, Start
 from gristmill.storage.publish import publish_stream
 
 PathsOf = Callable[[int, int, int], list[str]]

@@ -21,7 +21,7 @@ from gristmill.errors import HomeError, JobStateError, SpecError, StorageError, 
 from gristmill.spec.values import Deployment, deployment_from_json, deployment_to_json
 from gristmill.storage.publish import publish_bytes
 
-SCHEMA = 1
+SCHEMA = 2
 #: A job folder without a job of this age was left by a process that was killed while it made it.
 _LEFTOVER_AGE_S = 60.0
 
@@ -63,6 +63,20 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Projection:
+    """What the whole input would take, as far as a sample tells."""
+
+    items: int
+    """Items in the whole input."""
+    seconds: float
+    """With the same number of workers."""
+    output_bytes: int
+    """Size of everything in the output folder."""
+    memory_bytes: int
+    """All workers together, at their peaks; 0 where it is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """What ``job.json`` holds."""
 
@@ -77,6 +91,8 @@ class Job:
     python: Path
     """The interpreter of the workers."""
     python_version: str
+    overwrite: bool = False
+    """Whether files that were in the output folder before may be replaced."""
     model_state: Mapping[str, str] = field(default_factory=dict)
     """Size and time of every file of the model when the job was made: what resume compares (design, D8)."""
     status: Status = Status.NOT_STARTED
@@ -87,6 +103,8 @@ class Job:
     started_at: str = ""
     """Of the first start."""
     ended_at: str = ""
+    projection: Projection | None = None
+    """What the whole input would take, where only a sample of it was scored."""
     starts: int = 0
     """How often it was started: 1, and one more for each resume."""
 
@@ -152,6 +170,8 @@ class Job:
                 rest[name] = Path(rest[name])
             rest["status"] = Status(rest["status"])
             rest["counts"] = Counts(**rest["counts"])
+            if rest.get("projection") is not None:
+                rest["projection"] = Projection(**rest["projection"])
             return cls(**rest)
         except (KeyError, TypeError, ValueError, AttributeError, SpecError) as error:
             raise JobStateError(
@@ -199,6 +219,11 @@ class JobFolder:
     @property
     def user_logs(self) -> Path:
         return self.path / "logs" / "user"
+
+    @property
+    def input_list(self) -> Path:
+        """The job's own copy of the list of inputs: the user's may be gone when the job is resumed."""
+        return self.path / "input-list"
 
     @property
     def delivered(self) -> Path:

@@ -5,127 +5,23 @@ payload of records; it is written by one ``write`` per pass of the loop, so it s
 it is recorded. A *mark* says that the parts were synced before it, and is synced itself: what stands before
 a mark survives a loss of power. Reading stops at the first group that is torn; the next writer cuts the
 file there.
-
-A record is its kind (one byte), the length of its body (u32) and the body: a fixed struct for what comes
-in numbers, JSON for what is rare.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from gristmill.engine.contract import Scored, Span
 from gristmill.errors import JournalError, StorageError
 from gristmill.faults import reach
+from gristmill.run.records import RECORD_HEAD, Mark, Record, decode, encode
 
 _GROUP = struct.Struct("<4sIIQ")
-_MAGIC = b"GMJ1"
-_RECORD = struct.Struct("<BI")
-_SCORED = struct.Struct("<QIIIHQQQQQIIIdI")
-_PLACED = struct.Struct("<QIIIQQI")
-_REVOKED = struct.Struct("<QIIIQQQQ")
-
-START, SCORED, FAILED, COLUMNS, MODULES, PLAN, MARK, REVOKED, PLACED, PUBLISHED = range(1, 11)
-
-
-class Start(NamedTuple):
-    """A process has begun to work on the job."""
-
-    fence: int
-    run_id: str
-    host: str
-    pid: int
-    at: str
-    """UTC, ISO 8601."""
-    retry_failed: bool
-    """Whether ranges that had failed for good before get new tries."""
-
-
-class FailedTry(NamedTuple):
-    """A try that failed, and whether it was the last one."""
-
-    span: Span
-    attempt: int
-    reason: str
-    message: str
-    traceback: str
-    seconds: float
-    worker: int
-    log: str
-    final: bool
-    items: int
-    """Items in the span."""
-    at: str
-    """UTC, ISO 8601."""
-
-
-class JobColumns(NamedTuple):
-    """The columns that rows may have, under an id that holds within the job."""
-
-    header: int
-    names: tuple[str, ...]
-
-
-class Modules(NamedTuple):
-    """The script's own modules as the first worker loaded them: (path, SHA-256)."""
-
-    modules: tuple[tuple[str, str], ...]
-
-
-class PlanComplete(NamedTuple):
-    """The listing is over: the plan is what it is."""
-
-    mini_batches: int
-    items: int
-
-
-class Mark(NamedTuple):
-    """Everything before this survives a loss of power."""
-
-
-class Revoked(NamedTuple):
-    """A range whose end state is void, as if it had never been run: its rows were lost with the power, or the
-    listing that it belongs to was cut off and came out differently when it was made again.
-    """
-
-    span: Span
-    total: int
-    succeeded: int
-    part: int
-    """With `offset`, which record of the range is void; both 0 for a range that had failed."""
-    offset: int
-
-
-class Placed(NamedTuple):
-    """Where a range's rows are in the published file."""
-
-    span: Span
-    offset: int
-    length: int
-    crc: int
-
-
-class Published(NamedTuple):
-    """The predictions file appeared under its final name; the `Placed` records since the last start
-    belong to it.
-    """
-
-    file: str
-    size: int
-    header_bytes: int
-    header_crc: int
-    at: str
-
-
-Record = (
-    Start | Scored | FailedTry | JobColumns | Modules | PlanComplete | Mark | Revoked | Placed | Published
-)
+_MAGIC = b"GMJ2"
 
 
 class Journal:
@@ -291,8 +187,8 @@ def _records(payload: bytes, fence: int, position: int, path: Path) -> Iterator[
     while at < len(payload):
         kind = -1
         try:
-            kind, length = _RECORD.unpack_from(payload, at)
-            body = payload[at + _RECORD.size : at + _RECORD.size + length]
+            kind, length = RECORD_HEAD.unpack_from(payload, at)
+            body = payload[at + RECORD_HEAD.size : at + RECORD_HEAD.size + length]
             record = decode(kind, body)
         except (KeyError, ValueError, TypeError, struct.error) as error:
             raise JournalError(
@@ -300,7 +196,7 @@ def _records(payload: bytes, fence: int, position: int, path: Path) -> Iterator[
                 "use the release that wrote it"
             ) from error
         yield Entry(record, fence, position + at)
-        at += _RECORD.size + length
+        at += RECORD_HEAD.size + length
 
 
 def read_record(file: BinaryIO, position: int) -> Record:
@@ -312,64 +208,5 @@ def read_record(file: BinaryIO, position: int) -> Record:
         There is no record there.
     """
     file.seek(position)
-    kind, length = _RECORD.unpack(file.read(_RECORD.size))
+    kind, length = RECORD_HEAD.unpack(file.read(RECORD_HEAD.size))
     return decode(kind, file.read(length))
-
-
-def encode(record: Record) -> bytes:
-    """Return a record as bytes; `decode` is its inverse."""
-    if isinstance(record, Scored):
-        return _framed(SCORED, _SCORED.pack(*record.span, *record[1:]))
-    if isinstance(record, Mark):
-        return _framed(MARK, b"")
-    if isinstance(record, Revoked):
-        return _framed(REVOKED, _REVOKED.pack(*record.span, *record[1:]))
-    if isinstance(record, Placed):
-        return _framed(PLACED, _PLACED.pack(*record.span, *record[1:]))
-    kind = _KINDS[type(record)]
-    return _framed(kind, json.dumps(record._asdict(), default=str).encode("ascii"))
-
-
-def decode(kind: int, body: bytes) -> Record:
-    """Return the record of this kind and body.
-
-    Raises
-    ------
-    KeyError, ValueError, TypeError, struct.error
-        It is not a record of this release.
-    """
-    if kind == SCORED:
-        fields = _SCORED.unpack(body)
-        return Scored(Span(*fields[:4]), *fields[4:])
-    if kind == MARK:
-        return Mark()
-    if kind == REVOKED:
-        fields = _REVOKED.unpack(body)
-        return Revoked(Span(*fields[:4]), *fields[4:])
-    if kind == PLACED:
-        fields = _PLACED.unpack(body)
-        return Placed(Span(*fields[:4]), *fields[4:])
-    values = json.loads(body)
-    if kind == FAILED:
-        values["span"] = Span(*values["span"])
-    elif kind == COLUMNS:
-        values["names"] = tuple(values["names"])
-    elif kind == MODULES:
-        values["modules"] = tuple((name, digest) for name, digest in values["modules"])
-    record: Record = _TYPES[kind](**values)
-    return record
-
-
-def _framed(kind: int, body: bytes) -> bytes:
-    return _RECORD.pack(kind, len(body)) + body
-
-
-_TYPES: dict[int, Any] = {
-    START: Start,
-    FAILED: FailedTry,
-    COLUMNS: JobColumns,
-    MODULES: Modules,
-    PLAN: PlanComplete,
-    PUBLISHED: Published,
-}
-_KINDS: dict[Any, int] = {record: kind for kind, record in _TYPES.items()}

@@ -7,14 +7,15 @@ Each mini-batch ends in exactly one state: scored, short, failed, or not run.
 
 from __future__ import annotations
 
-from gristmill.engine.contract import Scored
+from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.run.intervals import Intervals
-from gristmill.run.journal import (
+from gristmill.run.records import (
     FailedTry,
     JobColumns,
     Modules,
     PlanComplete,
     Published,
+    PublishedFile,
     Record,
     Revoked,
     Start,
@@ -44,10 +45,16 @@ class Ledger:
         """Time in ``run()``, all workers together."""
         self.columns: list[tuple[str, ...]] = []
         """Columns by header id less one."""
+        self.header_lines: list[str] = []
+        """The lines that stand above rows with these columns, by header id less one."""
         self.modules: dict[str, str] = {}
         """The script's own modules: path → SHA-256."""
         self.plan: PlanComplete | None = None
         self.published: Published | None = None
+        self.published_files: dict[str, PublishedFile] = {}
+        """Files that scripts append to, as they were published last."""
+        self.held: dict[int, dict[Span, Scored]] = {}
+        """By part, outcomes that count only once its worker has closed a file, or has said goodbye."""
         self.first_short: Scored | None = None
         """The first range with fewer results than items."""
         self.first_failure: FailedTry | None = None
@@ -79,16 +86,25 @@ class Ledger:
             self._apply_revoked(record)
         elif isinstance(record, JobColumns):
             self.columns.append(record.names)
+            self.header_lines.append(record.line)
         elif isinstance(record, Modules):
             self.modules.update(record.modules)
         elif isinstance(record, PlanComplete):
             self.plan = record
         elif isinstance(record, Published):
             self.published = record
+        elif isinstance(record, PublishedFile):
+            self.published_files[record.name] = record
+        elif isinstance(record, Farewell):
+            self.held.pop(record.part, None)
 
     def _apply_scored(self, scored: Scored) -> None:
         span = scored.span
         self.scored.add(span.first, span.first + span.batches)
+        if scored.held:
+            self.held.setdefault(scored.part, {})[span] = scored
+        elif self.held:
+            self.held.pop(scored.part, None)
         self.items_succeeded += scored.succeeded
         self.items_missing += scored.total - scored.succeeded
         if self.first_short is None and scored.succeeded < scored.total:
@@ -113,6 +129,7 @@ class Ledger:
 
     def _apply_revoked(self, revoked: Revoked) -> None:
         first, end = revoked.span.first, revoked.span.first + revoked.span.batches
+        self._forget_held(revoked)
         if first in self.failed:
             self.failed.remove(first, end)
             self.items_failed -= revoked.total
@@ -122,6 +139,11 @@ class Ledger:
             self.scored.remove(first, end)
             self.items_succeeded -= revoked.succeeded
             self.items_missing -= revoked.total - revoked.succeeded
+
+    def _forget_held(self, revoked: Revoked) -> None:
+        held = self.held.get(revoked.part)
+        if held and held.pop(revoked.span, None) and not held:
+            del self.held[revoked.part]
 
     def _apply_start(self, start: Start) -> None:
         self.fence = start.fence

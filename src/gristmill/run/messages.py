@@ -31,7 +31,8 @@ class Messages:
         if self.manifest is not None:
             raw = self.manifest.paths_of(span.first, span.first_item, span.items)
             names = [os.fsdecode(name) for name in raw]
-        of_many = f" and {len(names) - 1} other files of mini-batch {span.first}" if len(names) > 1 else ""
+        others = "1 other file" if len(names) == 2 else f"{len(names) - 1} other files"
+        of_many = f" and {others} of mini-batch {span.first}" if len(names) > 1 else ""
         lines = [f"{names[0]}{of_many}: {failure.message}"]
         if failure.traceback.strip() and failure.traceback.strip() != failure.message:
             lines.append(failure.traceback.rstrip())

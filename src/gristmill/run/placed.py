@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gristmill.engine.contract import Span
-from gristmill.run.journal import Placed
+from gristmill.run.records import Placed
 
 _ENTRY = struct.Struct("<QIIIQQII")
 _ENTRIES_AT_ONCE = 4096

@@ -18,9 +18,11 @@ from gristmill.plan.manifest import Manifest
 from gristmill.run.commit import Assembly, Committer, free_bytes
 from gristmill.run.failures import write_failures
 from gristmill.run.job_folder import Job, JobFolder, utc_now
-from gristmill.run.journal import Journal, Published
+from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
-from gristmill.spec.values import OutputFormat
+from gristmill.run.outputs import Outputs
+from gristmill.run.records import Published
+from gristmill.spec.values import OutputAction, OutputFormat
 from gristmill.storage.publish import publish_bytes
 
 #: The journal takes the places of published ranges in groups of this many.
@@ -38,8 +40,8 @@ class Publication:
     ledger: Ledger
     journal: Journal
     manifest: Manifest
-    committer: Committer | None
-    """None where nothing is appended, or where all was published before."""
+    outputs: Outputs | None
+    """None where all was published before."""
 
     def publish(self) -> None:
         """Publish everything under its final name; safe to repeat.
@@ -51,14 +53,20 @@ class Publication:
         """
         self._make_output_folder()
         self._write_failures()
-        committer = self.committer
-        if committer is None:
+        if self.outputs is None:
             self._record(None)
             return
+        committer = self.outputs.committer
         self._check_room(committer)
         committer.advance()
         assembly = committer.assemble()
-        self._refuse_to_replace()
+        for file in self.outputs.place_appended():
+            self.journal.record(file)
+            self.ledger.apply(file)
+        if not self._has_predictions:
+            self._record(None)
+            return
+        self._refuse_to_replace(committer)
         self._write_columns(assembly)
         committer.publish(self.job.target)
         reach("publish.before_record")
@@ -79,19 +87,24 @@ class Publication:
         """
         self._make_output_folder()
         self._write_failures()
-        committer = self.committer
-        if committer is not None and self.ledger.items_succeeded:
+        if self.outputs is not None and self.ledger.items_succeeded:
+            committer = self.outputs.committer
             self._check_room(committer)
             committer.advance_over_gaps()
             committer.assemble()
-            committer.publish(self.job.partial_target)
+            self.outputs.place_unfinished()
+            if self._has_predictions:
+                committer.publish(self.job.partial_target)
 
-    def _refuse_to_replace(self) -> None:
+    @property
+    def _has_predictions(self) -> bool:
+        return self.job.deployment.settings.output_action is OutputAction.APPEND_ROW
+
+    def _refuse_to_replace(self, committer: Committer) -> None:
         """A file that appeared under the final name while the job ran is somebody's, unless it is this
         one.
         """
-        target, committer = self.job.target, self.committer
-        assert committer is not None
+        target = self.job.target
         if target.exists() and not committer.is_same_as(target):
             raise StorageError(
                 f"the output {target} appeared while the job ran, and is not the job's; nothing that was "
@@ -153,7 +166,9 @@ class Publication:
             ) from error
 
     def _write_columns(self, assembly: Assembly) -> None:
-        """Beside a headerless file stands what its columns are called (contract, section 1.5)."""
+        """Beside a file that is not ours alone to shape stands what its columns are called, and whether it
+        begins with them (contract, section 1.5).
+        """
         if self.job.deployment.settings.output_format is OutputFormat.CSV:
             return
         script = self.folder.code / self.job.deployment.scoring_script
@@ -162,8 +177,11 @@ class Publication:
             {
                 "file": self.job.target.name,
                 "separator": separator,
+                "header": assembly.header_bytes > 0,
                 "columns": assembly.columns,
-                "read": read_hint(self.job.target, assembly.columns, separator),
+                "read": read_hint(
+                    self.job.target, assembly.columns, separator, has_header=assembly.header_bytes > 0
+                ),
             },
             indent=2,
         )
@@ -179,15 +197,19 @@ class Publication:
 def separator_of(folder: Path) -> str:
     """Return what separates the cells of frames, which a file beside the script may say (contract, 1.1)."""
     try:
-        settings = json.loads((folder / "parallel_run_step.settings.json").read_text(encoding="utf-8"))
+        settings = json.loads((folder / "parallel_run_step.settings.json").read_text(encoding="utf-8-sig"))
         return str(settings["append_row"]["pandas.DataFrame.to_csv"]["sep"])
     except (OSError, ValueError, LookupError, TypeError):
         return " "
 
 
-def read_hint(target: Path, columns: tuple[str, ...] | None, separator: str = " ") -> str:
-    """Return the line of Python that reads a headerless predictions file."""
+def read_hint(
+    target: Path, columns: tuple[str, ...] | None, separator: str = " ", *, has_header: bool = False
+) -> str:
+    """Return the line of Python that reads a predictions file in the contract's format."""
     if columns is None:
         return f"open({str(target)!r}, encoding='utf-8', errors='surrogateescape').read().splitlines()"
+    if has_header:
+        return f"pd.read_csv({str(target)!r}, sep={separator!r})"
     names = json.dumps(list(columns), ensure_ascii=False)
     return f"pd.read_csv({str(target)!r}, header=None, sep={separator!r}, names={names})"

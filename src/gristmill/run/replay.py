@@ -9,17 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gristmill.engine.contract import Scored, Span
+from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError
-from gristmill.run.journal import (
-    FailedTry,
-    Mark,
-    Revoked,
-    Start,
-    intact_size,
-    read_journal,
-)
+from gristmill.run.journal import intact_size, read_journal
 from gristmill.run.ledger import Ledger
+from gristmill.run.records import FailedTry, Mark, Revoked, Start
 from gristmill.storage.publish import sync_file
 
 _READ_BYTES = 1 << 20
@@ -92,6 +86,26 @@ def scored_ranges(path: Path, revoked: frozenset[Key]) -> Iterator[Scored]:
             yield record
 
 
+def farewells(path: Path, part_path: Callable[[int], Path]) -> Iterator[Farewell]:
+    """Yield what workers left at their ends, in the order in which it was recorded, as far as it is there.
+
+    What the power took of it is gone: nobody can run the end of a worker again.
+
+    Raises
+    ------
+    JournalError
+        It cannot be read.
+    """
+    for entry in read_journal(path):
+        record = entry.record
+        if isinstance(record, Farewell):
+            part = part_path(record.part) if record.attached else None
+            if part is None or _crc_of(part, record.offset, record.attached) == record.attached_crc:
+                yield record
+            else:
+                yield record._replace(attached=0)
+
+
 def lost_rows(
     path: Path, history: History, part_path: Callable[[int], Path], *, is_thorough: bool = False
 ) -> list[Revoked]:
@@ -109,13 +123,18 @@ def lost_rows(
     doubtful = {key_of(scored) for scored in history.untrusted}
     lost = []
     for scored in scored_ranges(path, history.revoked):
-        if not scored.length:
+        if not scored.length + scored.attached:
             continue
+        path_of_part = part_path(scored.part)
         if scored.part not in sizes:
-            sizes[scored.part] = _size_of(part_path(scored.part))
-        is_there = sizes[scored.part] >= scored.offset + scored.length
+            sizes[scored.part] = _size_of(path_of_part)
+        end = scored.offset + scored.length
+        is_there = sizes[scored.part] >= end + scored.attached
         if is_there and (is_thorough or key_of(scored) in doubtful):
-            is_there = _crc_of(part_path(scored.part), scored.offset, scored.length) == scored.crc
+            is_there = (
+                _crc_of(path_of_part, scored.offset, scored.length) == scored.crc
+                and _crc_of(path_of_part, end, scored.attached) == scored.attached_crc
+            )
         if not is_there:
             lost.append(revocation(scored))
     return lost
@@ -129,7 +148,7 @@ def sync_parts(untrusted: tuple[Scored, ...], part_path: Callable[[int], Path]) 
     StorageError
         A part cannot be synced.
     """
-    for part in sorted({scored.part for scored in untrusted if scored.length}):
+    for part in sorted({scored.part for scored in untrusted if scored.length + scored.attached}):
         path = part_path(part)
         try:
             if path.exists():

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gristmill.errors import StorageError
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
-from gristmill.run.journal import Start
 from gristmill.run.ledger import Ledger
+from gristmill.run.records import Start
 from gristmill.run.tables import write_tables
 from gristmill.spec.values import OutputAction
 

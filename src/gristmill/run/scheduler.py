@@ -17,6 +17,8 @@ from gristmill.engine.contract import (
     Engine,
     Event,
     Failed,
+    Farewell,
+    Notice,
     NotStarted,
     Ready,
     Reason,
@@ -29,12 +31,13 @@ from gristmill.faults import reach
 from gristmill.plan.manifest import Manifest
 from gristmill.run import policy
 from gristmill.run.backlog import Backlog
-from gristmill.run.commit import Committer, Rows
-from gristmill.run.delivery import Delivery
+from gristmill.run.columns import other_columns_notice
 from gristmill.run.job_folder import utc_now
-from gristmill.run.journal import FailedTry, JobColumns, Journal, Modules, PlanComplete, Record
+from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
+from gristmill.run.outputs import Outputs
 from gristmill.run.progress import End, Ending, Progress
+from gristmill.run.records import FailedTry, JobColumns, Modules, PlanComplete, Record, Revoked
 from gristmill.spec.values import ErrorThreshold
 
 #: Rows and journal are made safe against a loss of power this often.
@@ -44,6 +47,11 @@ PLANNING_SLICE_S = 0.004
 #: With nothing to do, a pass takes this long at most.
 _PASS_S = 0.1
 _PROGRESS_EVERY_S = 0.1
+_LOST_AT_THE_END = (
+    "a worker died in shutdown() while a library held a file in the output folder open; the mini-batches "
+    "whose results were in it do not count. Close the file before run() returns; resume the job to run them "
+    "again"
+)
 
 
 class Plan(Protocol):
@@ -87,8 +95,7 @@ class Scheduler:
         journal: Journal,
         ledger: Ledger,
         rules: Rules,
-        delivery: Delivery,
-        committer: Committer | None,
+        outputs: Outputs,
         keep_lock: Callable[[], None] = lambda: None,
         cancel_reason: Callable[[], str | None] = lambda: None,
     ) -> None:
@@ -96,8 +103,6 @@ class Scheduler:
 
         Parameters
         ----------
-        committer
-            None where nothing is appended (``summary_only``).
         keep_lock
             Called in every pass.
         cancel_reason
@@ -108,8 +113,7 @@ class Scheduler:
         self._journal = journal
         self._ledger = ledger
         self._rules = rules
-        self._delivery = delivery
-        self._committer = committer
+        self._outputs = outputs
         self._keep_lock = keep_lock
         self._cancel_reason = cancel_reason
         self._backlog = Backlog(ledger)
@@ -117,11 +121,12 @@ class Scheduler:
         self._start_failures: dict[int, int] = {}
         self._part_columns: dict[tuple[int, int], int] = {}
         self._column_ids = {names: number for number, names in enumerate(ledger.columns, 1)}
-        self._undelivered: list[Scored] = []
         self._noticed: set[str] = set()
         self._notices: list[str] = []
         self._plan_is_told = False
         self._ending: Ending | None = None
+        self.peak_bytes = 0
+        """The most memory that a worker had which has said goodbye."""
         self._synced_at = time.monotonic()
 
     @property
@@ -164,6 +169,9 @@ class Scheduler:
             self._journal.flush()
         for event in self._engine.close():
             self._take_in(event, is_halting=True)
+        lost = [scored for part in list(self._ledger.held) for scored in self._revoke_held(part)]
+        if lost and self.ending.end is End.ALL_DONE:
+            self._ending = Ending(end=End.BROKEN, message=_LOST_AT_THE_END, log="")
         self._sync()
         yield self._progress()
 
@@ -177,8 +185,7 @@ class Scheduler:
         self._journal.flush()
         if time.monotonic() - self._synced_at > SYNC_EVERY_S:
             self._sync()
-        if self._committer is not None and not self._committer.is_complete:
-            self._committer.advance_if_room()
+        self._outputs.advance()
         self._decide_ending()
 
     def _plan_a_little(self) -> bool:
@@ -226,6 +233,10 @@ class Scheduler:
                 self._take_start_failure(event)
         elif isinstance(event, WorkerEnded):
             self._notices.append(f"{event.message}; it is replaced")
+            for scored in self._revoke_held(event.part):
+                self._backlog.put_back(scored.span, scored.attempt)
+        elif isinstance(event, Farewell):
+            self._take_farewell(event)
         elif event.key not in self._noticed:
             self._noticed.add(event.key)
             self._notices.append(event.text)
@@ -234,13 +245,27 @@ class Scheduler:
         self._start_failures.pop(scored.worker, None)
         if scored.header:
             scored = scored._replace(header=self._part_columns[scored.part, scored.header])
+        held = self._ledger.held.get(scored.part, {})
         self._record(scored)
-        if scored.files:
-            self._undelivered.append(scored)
-        if self._committer is not None:
-            self._committer.add(
-                Rows(scored.span, scored.part, scored.offset, scored.length, scored.crc, scored.header)
-            )
+        if not scored.held:
+            for one in (*held.values(), scored):
+                self._outputs.take(one)
+
+    def _take_farewell(self, farewell: Farewell) -> None:
+        self.peak_bytes = max(self.peak_bytes, farewell.peak_bytes)
+        held = self._ledger.held.get(farewell.part, {})
+        if held or farewell.files or farewell.attached:
+            self._record(farewell)
+        for scored in held.values():
+            self._outputs.take(scored)
+        self._outputs.take_last(farewell)
+
+    def _revoke_held(self, part: int) -> list[Scored]:
+        """A worker died while a library held a file of its open: what it scored since then is void."""
+        held = list(self._ledger.held.get(part, {}).values())
+        for scored in held:
+            self._record(Revoked(scored.span, scored.total, scored.succeeded, scored.part, scored.offset))
+        return held
 
     def _take_failed(self, failed: Failed) -> None:
         span = failed.span
@@ -269,14 +294,17 @@ class Scheduler:
         )
         if not is_final:
             self._backlog.retry(span, failed.attempt + 1)
-        elif self._committer is not None:
-            self._committer.add(Rows(span, 0, 0, 0, 0, 0))
+        else:
+            self._outputs.take_failed(span)
 
     def _take_columns(self, columns: Columns) -> None:
         number = self._column_ids.get(columns.names)
         if number is None:
             number = self._column_ids[columns.names] = len(self._column_ids) + 1
-            self._record(JobColumns(number, columns.names))
+            self._record(JobColumns(number, columns.names, columns.line))
+            if columns.line and number > 1:
+                notice = other_columns_notice(self._ledger.columns[0], columns.names)
+                self._take_in(Notice("other_columns", notice))
         self._part_columns[columns.part, columns.header] = number
 
     def _take_ready(self, ready: Ready) -> None:
@@ -351,12 +379,11 @@ class Scheduler:
         self._journal.flush()
         reach("sync.before_parts")
         self._engine.sync()
+        self._outputs.sync()
         reach("sync.after_parts")
         self._journal.mark()
-        for scored in self._undelivered:
-            self._delivery.deliver(scored)
-        self._undelivered.clear()
-        self._notices += self._delivery.take_notices()
+        self._outputs.deliver()
+        self._notices += self._outputs.delivery.take_notices()
 
     def _progress(self) -> Progress:
         load = self._engine.load()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gristmill.engine.contract import Scored
-from gristmill.run.journal import FailedTry, Start, read_journal
+from gristmill.run.journal import read_journal
+from gristmill.run.records import FailedTry, Start
 
 TRIES = "processed_mini-batches.csv"
 PROCESSES = "process_summary.csv"

@@ -18,7 +18,8 @@ from gristmill.errors import JournalError, PlanError
 from gristmill.plan.manifest import Manifest
 from gristmill.run.intervals import Intervals
 from gristmill.run.job_folder import Job, JobFolder, Status
-from gristmill.run.journal import Placed, Published, Start, intact_size, read_journal
+from gristmill.run.journal import intact_size, read_journal
+from gristmill.run.records import Placed, Published, Start
 from gristmill.run.replay import History, lost_rows, read_history, scored_ranges
 
 _READ_BYTES = 1 << 20
@@ -55,7 +56,11 @@ class Verification:
         )
         if self.ok:
             return f"job {self.job} is in order ({self.status}). {counts}"
-        return f"job {self.job} is NOT in order: {len(self.problems)} problems. {counts}"
+        return f"job {self.job} is NOT in order: {self._problems}. {counts}"
+
+    @property
+    def _problems(self) -> str:
+        return "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as values for JSON."""
@@ -163,15 +168,18 @@ def _part_problems(folder: JobFolder, job: Job, history: History) -> list[str]:
 def _output_problems(folder: JobFolder, job: Job, history: History) -> list[str]:
     """The published file is exactly the rows of the scored ranges, in plan order."""
     published = history.ledger.published
-    if published is None or not published.file:
+    if published is None:
         return []
+    files = _file_problems(job, history)
+    if not published.file:
+        return files
     target = job.output / published.file
     try:
         with open(target, "rb") as file:
-            problems = _placed_problems(folder, target, file, published)
+            problems = [*files, *_placed_problems(folder, target, file, published)]
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
-        return [f"the output {target} cannot be read: {error}; if it is lost, start a new job"]
+        return [*files, f"the output {target} cannot be read: {error}; if it is lost, start a new job"]
     if size != published.size:
         problems.append(f"the output {target} has {size} bytes, and {published.size} were published")
     wanted = {span_rows[0] for span_rows in _spans_with_rows(folder, history)}
@@ -181,6 +189,24 @@ def _output_problems(folder: JobFolder, job: Job, history: History) -> list[str]
     for first in sorted(placed - wanted)[:_MOST_PROBLEMS]:
         problems.append(f"the rows of mini-batch {first} are published, and it was not scored")
     return problems[:_MOST_PROBLEMS]
+
+
+def _file_problems(job: Job, history: History) -> list[str]:
+    """The files that the script appended to are those that were put together."""
+    problems = []
+    for file in history.ledger.published_files.values():
+        path = job.output / file.name
+        try:
+            with open(path, "rb") as opened:
+                crc = 0
+                while data := opened.read(_READ_BYTES):
+                    crc = zlib.crc32(data, crc)
+        except OSError as error:
+            problems.append(f"the file {path}, which the script wrote, cannot be read: {error}")
+            continue
+        if crc != file.crc:
+            problems.append(f"the file {path}, which the script wrote, is not the one that was put together")
+    return problems
 
 
 def _placed_problems(folder: JobFolder, target: Path, file: Any, published: Published) -> list[str]:

@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from gristmill.engine.contract import Engine
+from gristmill.engine.crew import crew_for, resources_for
 from gristmill.engine.environment import Interpreter, choose_interpreter
-from gristmill.engine.launch import Assignment, scratch_folder
 from gristmill.engine.local import LocalEngine
-from gristmill.engine.machine import usable_cores
-from gristmill.engine.staging import stage_model
+from gristmill.engine.staging import unstage_model
 from gristmill.errors import (
     GristmillError,
     InputError,
@@ -31,12 +30,21 @@ from gristmill.run.job_folder import Job, JobFolder, Status, utc_now
 from gristmill.run.lock import is_held
 from gristmill.run.progress import Progress
 from gristmill.run.verify import Verification, verify_job
-from gristmill.service.request import RunRequest, check_name, check_output, checked_input, made_up_name
-from gristmill.service.snapshot import changed_model_files, changed_modules, model_state, snapshot_code
+from gristmill.service.advice import advice, circumstances
+from gristmill.service.assignment import assignment_of
+from gristmill.service.preparation import prepare
+from gristmill.service.request import (
+    RunRequest,
+    check_name,
+    check_output,
+    checked_input,
+    free_name,
+    made_up_name,
+)
+from gristmill.service.script_reading import warnings_of_script
+from gristmill.service.snapshot import changed_model_files, changed_modules, model_state
 from gristmill.service.views import JobView, view_of
 from gristmill.settings import Home
-from gristmill.spec.values import OutputAction
-from gristmill.storage.filesystem import file_system_type, is_network
 
 __all__ = ["JobView", "Jobs", "Progress", "RunRequest", "RunningJob", "Verification"]
 
@@ -53,12 +61,21 @@ class RunningJob:
         self.folder = folder.path
         self.output = execution.job.output
         self.notices = notices
-        self._execution = execution
+        self.execution = execution
         self._cancelling = why
 
     def steps(self) -> Iterator[Progress]:
         """Work until the job has ended; yield how far it is."""
-        return self._execution.steps()
+        progress = None
+        for progress in self.execution.steps():
+            yield progress
+        job = self.execution.job
+        if job.status is Status.COMPLETED:
+            unstage_model(self.execution.folder.model)
+        if progress is not None and job.deployment.model is not None:
+            changed = changed_model_files(job.model_state, job.deployment.model.path)
+            if changed:
+                yield replace(progress, notices=(f"the model was changed while the job ran: {changed[0]}",))
 
     def cancel(self, why: str) -> None:
         """Ask for the end; what is finished is kept. Safe in a signal handler."""
@@ -67,7 +84,7 @@ class RunningJob:
     @property
     def view(self) -> JobView:
         """How the job stands now."""
-        return view_of(self._execution.job, self._execution.folder, is_held=False)
+        return view_of(self.execution.job, self.execution.folder, is_held=False)
 
 
 class _Cancelling:
@@ -103,21 +120,25 @@ class Jobs:
             Nothing was started and no job is left behind.
         """
         deployment = request.deployment
-        name = request.name or made_up_name(deployment)
+        name = request.name or free_name(made_up_name(deployment), self._home.jobs)
         check_name(name)
         input_path = checked_input(request.input)
         output = (request.output if request.output is not None else Path(name)).absolute()
         interpreter = choose_interpreter(deployment.python)
+        warned = warnings_of_script(deployment, interpreter.version)
+        resources = resources_for(deployment)
+        crew = crew_for(deployment, resources)
         folder = self._folder(name)
         job = Job(
             name=name,
             deployment=deployment,
             input=input_path,
             output=output,
-            workers=deployment.settings.workers or usable_cores(),
+            workers=crew.workers,
             python=interpreter.path,
             python_version=".".join(map(str, interpreter.version)),
             model_state=model_state(deployment.model.path) if deployment.model is not None else {},
+            overwrite=request.overwrite,
             status=Status.PREPARING,
             created_at=utc_now(),
         )
@@ -126,8 +147,10 @@ class Jobs:
         folder.create()
         output_existed = job.output.exists()
         try:
-            notices = self._prepare(folder, job, request.overwrite)
-            running = self._begin(folder, interpreter, (*deployment.notices, *notices))
+            notices = prepare(folder, job)
+            notices = (*deployment.notices, *crew.notices, *warned, *notices)
+            running = self._begin(folder, interpreter, notices)
+            running.notices += advice(circumstances(running.execution, resources, request.chose_workers))
         except BaseException:
             shutil.rmtree(folder.path, ignore_errors=True)
             shutil.rmtree(job.staging if output_existed else job.output, ignore_errors=True)
@@ -268,34 +291,11 @@ class Jobs:
                     f"wait for it (gristmill job show {other.name})"
                 )
 
-    def _prepare(self, folder: JobFolder, job: Job, overwrite: bool) -> tuple[str, ...]:
-        """Lay out the job folder and the output's hidden folder."""
-        snapshot = snapshot_code(job.deployment, folder.code, output=job.output)
-        folder.write(job)
-        folder.tell("created", input=str(job.input), output=str(job.output))
-        notices = list(snapshot.notices)
-        if is_network(folder.path):
-            notices.append(
-                f"the home {self._home.path} is on a network file system "
-                f"({file_system_type(folder.path)}): the job is "
-                "locked by a heartbeat as well; a local GRISTMILL_HOME is quicker"
-            )
-        try:
-            job.staging.mkdir(parents=True)
-        except OSError as error:
-            raise OutputError(
-                f"the output folder {job.output} cannot be used: {error}; choose another with --output-path"
-            ) from error
-        if overwrite:
-            for path in (job.target, job.partial_target, job.failures, job.columns):
-                path.unlink(missing_ok=True)
-        return tuple(notices)
-
     def _begin(self, folder: JobFolder, interpreter: Interpreter, notices: tuple[str, ...]) -> RunningJob:
         cancelling = _Cancelling(folder)
 
         def make_engine(job: Job, identity: RunIdentity) -> Engine:
-            assignment = self._assignment(folder, job, identity, interpreter)
+            assignment = assignment_of(job, folder, identity, interpreter, self._home.cache)
             return LocalEngine(replace(assignment, workers=execution.useful_workers), sys.executable)
 
         execution = Execution(folder, make_engine, cancelling.reason)
@@ -313,39 +313,6 @@ class Jobs:
                 f"{useful} of {execution.job.workers} workers are started: there is no more work",
             )
         return RunningJob(folder, execution, notices, cancelling)
-
-    def _assignment(
-        self, folder: JobFolder, job: Job, identity: RunIdentity, interpreter: Interpreter
-    ) -> Assignment:
-        deployment, settings = job.deployment, job.deployment.settings
-        script = (
-            Path(deployment.scoring_script).name if deployment.is_bare_script else deployment.scoring_script
-        )
-        is_summary = settings.output_action is OutputAction.SUMMARY_ONLY
-        root = job.input if job.input.is_dir() else job.input.parent
-        return Assignment(
-            job=job.name,
-            run_id=identity.run_id,
-            earlier_runs=identity.earlier,
-            fence=identity.fence,
-            interpreter=interpreter,
-            code=folder.code,
-            script=folder.code / script,
-            plan=folder.plan,
-            root=str(root),
-            staging=job.staging,
-            logs=folder.user_logs,
-            scratch=scratch_folder(identity.run_id),
-            cache=self._home.cache,
-            model=stage_model(deployment.model.path, folder.model) if deployment.model is not None else None,
-            environment_variables=settings.environment_variables,
-            output_format="none" if is_summary else settings.output_format.value,
-            program_arguments=settings.program_arguments,
-            logging_level=settings.logging_level,
-            workers=job.workers,
-            timeout_s=settings.timeout_s,
-            init_timeout_s=settings.init_timeout_s,
-        )
 
 
 def _check_unchanged(execution: Execution) -> None:

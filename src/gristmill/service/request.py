@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from gristmill.errors import InputError, OutputError, SpecError
@@ -24,6 +25,8 @@ class RunRequest:
     """None: made from the script's name and the time."""
     overwrite: bool = False
     """Whether an output that exists already may be replaced."""
+    chose_workers: bool = False
+    """Whether the number of workers was given for this very run, and needs no advice."""
 
 
 def _is_empty(folder: Path) -> bool:
@@ -40,6 +43,12 @@ def made_up_name(deployment: Deployment) -> str:
     stem = "".join(c if c.isalnum() and c.isascii() else "-" for c in stem).strip("-") or "job"
     now = datetime.now().astimezone()
     return f"{stem}-{now:%Y%m%d-%H%M%S}-{os.getpid() % 1000:03d}"
+
+
+def free_name(name: str, jobs: Path) -> str:
+    """Return a made-up name, with a number where a job of that name has begun in the same second."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if not (jobs / one).exists())
 
 
 def check_name(name: str) -> None:

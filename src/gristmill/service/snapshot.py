@@ -249,13 +249,17 @@ def _copy_code(copy: _Copy, deployment: Deployment) -> list[str]:
     return notices
 
 
+#: What counts though the script does not name it (contract, 1.1).
+_BESIDE = ("parallel_run_step.settings.json",)
+
+
 def _copy_script(copy: _Copy, deployment: Deployment) -> list[str]:
     """Copy a bare script and its modules, and link what else it names."""
     script = deployment.code / deployment.scoring_script
     folder = str(script.parent)
     needed = files_of_script(script)
     ours = copy.left_out()
-    for name in needed.modules:
+    for name in (*needed.modules, *filter(lambda one: os.path.isfile(os.path.join(folder, one)), _BESIDE)):
         copy.add_file(os.path.join(folder, name), name)
     for name in needed.packages:
         _copy_package(copy, folder, name, ours)

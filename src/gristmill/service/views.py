@@ -11,6 +11,10 @@ from gristmill.errors import JournalError
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status
 from gristmill.run.replay import read_history
 from gristmill.run.report import summary_line
+from gristmill.service.tracking import TrackedRun, tracked_runs
+
+#: Where in a job's folder its workers' `MLFLOW_TRACKING_URI` points.
+_TRACKING_STORE = "mlruns"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +46,14 @@ class JobView:
     """The command that goes on, where there is something to go on with."""
     read_hint: str | None
     """The line of Python that reads the predictions."""
+    projection: dict[str, Any] | None = None
+    """Of a sample: items, seconds, output_bytes and memory_bytes of the whole input."""
+    mlflow_runs: tuple[TrackedRun, ...] = ()
+    """What the script logged with MLflow in the job's own store."""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as values for JSON."""
-        return asdict(self)
+        return {**asdict(self), "mlflow_runs": [asdict(run) for run in self.mlflow_runs]}
 
 
 def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
@@ -87,6 +95,8 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         failures=str(job.failures) if job.failures.exists() else None,
         next_command=f"gristmill resume {job.name}" if interrupted or _goes_on(job) else None,
         read_hint=hint,
+        projection=asdict(job.projection) if job.projection is not None else None,
+        mlflow_runs=tracked_runs(folder.path / _TRACKING_STORE),
     )
 
 

@@ -6,7 +6,7 @@ This module must not know single keys; what may stand where is said in ``schema`
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
+from typing import TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -24,14 +24,26 @@ _MISSING = {
     "environment.build.path": "is missing; give the folder of the build context",
 }
 
+_MISSING_ELSEWHERE = {
+    "name": "is missing; give it a name, here or with --name",
+    "path": "is missing; say where it lies",
+    "type": "is missing; say of what kind it is",
+    "build.path": "is missing; give the folder of the build context",
+}
+_ANY = "*"
+"""Stands for every key of a mapping whose keys are names."""
+File = TypeVar("File", bound=Section)
 
-def checked(root: Mapping) -> tuple[DeploymentFile | None, list[Problem]]:
-    """Check a document against the schema.
+
+def checked(root: Mapping, kind: type[File]) -> tuple[File | None, list[Problem]]:
+    """Check a document against its schema.
 
     Parameters
     ----------
     root
         The document, in the canonical layout, with all overrides laid over it.
+    kind
+        The schema.
 
     Returns
     -------
@@ -39,22 +51,24 @@ def checked(root: Mapping) -> tuple[DeploymentFile | None, list[Problem]]:
         The model and no problem, or None and at least one problem.
     """
     try:
-        return DeploymentFile.model_validate(root), []
+        return kind.model_validate(root), []
     except ValidationError as error:
-        return None, [_problem(root, found) for found in error.errors(include_url=False, include_input=False)]
+        errors = error.errors(include_url=False, include_input=False)
+        return None, [_problem(root, kind, found) for found in errors]
 
 
-def _problem(root: Mapping, found: ErrorDetails) -> Problem:
+def _problem(root: Mapping, kind: type[Section], found: ErrorDetails) -> Problem:
     names = tuple(str(name) for name in found["loc"])
     top = Entry(path="", place=root.place, node=root)
     if found["type"] == "missing":
         parent = _entry(top, names[:-1])
         path = ".".join(filter(None, (parent.path, names[-1])))
-        what = _MISSING.get(".".join(names), "is missing")
+        words = _MISSING if kind is DeploymentFile else _MISSING_ELSEWHERE
+        what = words.get(".".join(names), "is missing")
         return Problem(place=parent.place, path=path, what=what)
     entry = _entry(top, names)
     if found["type"] == "extra_forbidden":
-        return Problem(place=entry.place, path=entry.path, what=f"unknown key{_meant(names)}")
+        return Problem(place=entry.place, path=entry.path, what=f"unknown key{_meant(names, kind)}")
     what = found.get("ctx", {}).get("what", found["msg"])
     return Problem(place=entry.node.place, path=entry.path, what=what)
 
@@ -69,12 +83,12 @@ def _entry(top: Entry, names: tuple[str, ...]) -> Entry:
     return found
 
 
-def _meant(names: tuple[str, ...]) -> str:
+def _meant(names: tuple[str, ...], kind: type[Section]) -> str:
     """Suggest a key of the same mapping, else one of another with just this name, else list what is known."""
     *above, name = names
-    known = list(_known_keys())
-    here = [key[-1] for key in known if list(key[:-1]) == above]
-    here += sorted(SETTINGS_KEYS) if not above else []
+    known = list(_known_keys(kind))
+    here = [key[-1] for key in known if len(key) == len(names) and all(map(_fits, key, above))]
+    here += sorted(SETTINGS_KEYS) if not above and kind is DeploymentFile else []
     elsewhere = {key[-1]: ".".join(key) for key in reversed(known)}
     if name.lower() in elsewhere and name.lower() not in here:
         return f"; did you mean {elsewhere[name.lower()]!r}?"
@@ -82,11 +96,14 @@ def _meant(names: tuple[str, ...]) -> str:
     return f"; did you mean {near!r}?" if near else f"; known here are {', '.join(here)}"
 
 
-def _known_keys(
-    section: type[Section] = DeploymentFile, above: tuple[str, ...] = ()
-) -> Iterator[tuple[str, ...]]:
+def _fits(known: str, name: str) -> bool:
+    return known in (name, _ANY)
+
+
+def _known_keys(section: type[Section], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name, field in section.model_fields.items():
         yield (*above, name)
+        below = (*above, name, _ANY) if get_origin(field.annotation) is dict else (*above, name)
         for kind in (field.annotation, *get_args(field.annotation)):
             if isinstance(kind, type) and issubclass(kind, Section):
-                yield from _known_keys(kind, (*above, name))
+                yield from _known_keys(kind, below)

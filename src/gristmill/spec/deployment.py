@@ -15,12 +15,21 @@ from gristmill.errors import SpecError
 from gristmill.spec.bare import bare_document
 from gristmill.spec.check import checked
 from gristmill.spec.document import Document, read_document
+from gristmill.spec.file_kind import other_kind
 from gristmill.spec.kinds import neighbour
 from gristmill.spec.layout import canonical
 from gristmill.spec.notices import notices
 from gristmill.spec.overrides import Override, lay_over
 from gristmill.spec.problems import Problem, lines
-from gristmill.spec.schema import DeploymentFile, Model, is_pipeline, unknown_python
+from gristmill.spec.schema import (
+    DeploymentFile,
+    Model,
+    is_pipeline,
+    model_type,
+    unknown_python,
+    without_script,
+)
+from gristmill.spec.switches import output_header
 from gristmill.spec.values import Deployment, ModelReference, Settings
 
 _DEPLOYMENT_SUFFIXES = (".yml", ".yaml", ".json")
@@ -109,20 +118,27 @@ def bare_script(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
 def _loaded(
     document: Document, path: Path, overrides: Sequence[Override], *, is_bare_script: bool
 ) -> Deployment:
+    if other := other_kind(document.root, "deployment"):
+        raise SpecError(f"{path}: this is {other} file; run takes a deployment, or a scoring script (.py)")
     source = _absolute(path)
     layout = canonical(document.root)
     root, misplaced = lay_over(layout.root, overrides, source.parent)
     if is_pipeline(root):
         what = "pipeline deployments are not supported yet; use 'type: model' with a scoring script"
         raise SpecError(*lines([Problem(place=root.entries["type"].node.place, path="type", what=what)]))
-    file, wrong = checked(root)
+    file, wrong = checked(root, DeploymentFile)
+    if no_script := without_script(root):
+        wrong = [no_script, *(one for one in wrong if one.path != "code_configuration")]
     problems = [*document.problems, *layout.problems, *misplaced, *wrong]
     if no_python := unknown_python(root):
         problems.append(no_python)
+    header, contradictions = output_header(root)
+    problems += contradictions
     if problems or file is None:
         raise SpecError(*lines(problems))
     said = lines([*layout.notices, *notices(root, file)])
     deployment = _deployment(file, source, is_bare_script, said)
+    deployment = replace(deployment, settings=replace(deployment.settings, include_output_header=header))
     if is_bare_script and not any(one.path.endswith("error_threshold") for one in overrides):
         deployment = _lenient_with_few(deployment)
     return deployment
@@ -157,9 +173,8 @@ def _deployment(
 
 
 def _model(model: Model) -> ModelReference:
-    detected = "mlflow_model" if os.path.isfile(model.path / "MLmodel") else "custom_model"
     return ModelReference(
-        path=model.path, name=model.name, version=model.version, type=model.type or detected
+        path=model.path, name=model.name, version=model.version, type=model_type(model.path, model.type)
     )
 
 
@@ -184,6 +199,9 @@ def _settings(file: DeploymentFile) -> Settings:
         include=extensions.include,
         exclude=extensions.exclude,
         input_list=extensions.input_list,
+        limit=extensions.limit,
+        shared_header=extensions.shared_header,
+        gpus_per_worker=extensions.gpus_per_worker,
     )
 
 

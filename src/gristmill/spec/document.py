@@ -63,7 +63,9 @@ def read_document(path: Path) -> Document:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"{path}: the file cannot be read: {reason}") from error
     if len(data) > LARGEST_FILE_BYTES:
-        raise SpecError(f"{path}: the file is larger than 1 MiB; is it a deployment file?")
+        raise SpecError(
+            f"{path}: the file is larger than 1 MiB, and no file with keys is; is it the right one?"
+        )
     return parse_document(_decoded(data, str(path)), str(path), path.absolute().parent)
 
 
@@ -93,10 +95,10 @@ def parse_document(text: str, file: str, folder: Path) -> Document:
     try:
         root = _composed(text, file)
         if root is None:
-            raise SpecError(f"{file}:1:1: the file is empty; a deployment has at least a code_configuration")
+            raise SpecError(f"{file}:1:1: the file is empty; it must hold keys, as in 'name: x'")
         node = builder.node(root, "", 0)
     except RecursionError:
-        raise SpecError(f"{file}:1:1: the text is nested too deeply to be a deployment") from None
+        raise SpecError(f"{file}:1:1: the text is nested too deeply") from None
     if not isinstance(node, Mapping):
         kind = "a list" if isinstance(node, Sequence) else "one value"
         raise SpecError(f"{node.place.origin}: the file must hold keys, as in 'name: x' (got {kind})")
@@ -139,7 +141,7 @@ def _syntax(error: MarkedYAMLError) -> str:
     if "'\\t'" in problem:
         return "a tab cannot indent in YAML; use spaces"
     if "another document" in problem:
-        return "a second document begins here; a deployment file holds one"
+        return "a second document begins here; the file must hold one"
     context = " ".join(str(error.context).split()) if error.context and error.problem else ""
     return f"the file is not YAML: {problem}{f' ({context})' if context else ''}"
 
@@ -157,7 +159,7 @@ class _Builder:
         place = self.place(node)
         self.values += 1
         if depth > DEEPEST_NESTING or self.values > MOST_VALUES:
-            raise SpecError(f"{place.origin}: the text is too large or nested too deeply to be a deployment")
+            raise SpecError(f"{place.origin}: the text is too large or nested too deeply")
         if isinstance(node, ScalarNode):
             return self.scalar(node, path, place)
         self.check_tag(node, path, place, {_STANDARD_TAG + "map", _STANDARD_TAG + "seq"})

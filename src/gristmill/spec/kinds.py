@@ -26,6 +26,7 @@ LARGEST_NUMBER = 2**31 - 1
 MOST_WORKERS = 1024
 """Worker processes on one machine; more is a slip of the finger."""
 _FORBIDDEN_IN_FILE_NAMES = '~"#%&*:<>?/\\{|}'
+_REGISTRY = re.compile(r"azureml://registries/", re.IGNORECASE)
 _REFERENCE = re.compile(r"azureml:", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
 _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*%\s*")
@@ -143,6 +144,19 @@ def workers(node: Any) -> int | Literal["auto"]:
     return int(given)
 
 
+def gpus(node: Any) -> float:
+    """Take a number of GPUs for one worker: none, some, or a share of one."""
+    given = _number(node)
+    if given is None or not 0 <= given <= MOST_WORKERS or (given > 1 and given != given // 1):
+        raise wrong(
+            "must be 0 (none), a whole number of GPUs, or the share of one that each worker takes,"
+            f" such as 0.5 {got(node)}"
+        )
+    if 0 < given < 1 / MOST_WORKERS:
+        raise wrong(f"must be at least {1 / MOST_WORKERS:.3f}, or 0 for none {got(node)}")
+    return float(given)
+
+
 def error_threshold(node: Any) -> ErrorThreshold:
     """Take a number of items, -1 for never, or a share of the items as a percentage."""
     percent = _PERCENT.fullmatch(node.text) if isinstance(node, Scalar) else None
@@ -170,7 +184,7 @@ def file_name(node: Any) -> str:
 
 def folder(node: Any) -> Path:
     """Take a folder that exists."""
-    path = _path(node)
+    path = local_path(node)
     if not os.path.isdir(path):
         if os.path.exists(path):
             raise wrong(f"is not a folder: {path} {got(node)}")
@@ -179,15 +193,25 @@ def folder(node: Any) -> Path:
 
 
 def model_path(node: Any) -> Path:
-    """Take a model's file or folder that exists; a reference to a catalog is refused."""
+    """Take a model's file or folder that exists; a reference to a catalog or a registry is refused."""
+    refuse_registry(node)
     if isinstance(node, Scalar) and _REFERENCE.match(node.text):
         raise wrong(
             f"is registered elsewhere {got(node)}; a catalog comes with endpoints: give a path or --model"
         )
-    path = _path(node)
+    path = local_path(node)
     if not os.path.exists(path):
         raise wrong(f"no such file or folder: {path} {got(node)}{neighbour(path)}")
     return path
+
+
+def refuse_registry(node: Any) -> None:
+    """Refuse what lies in a registry of the original."""
+    if isinstance(node, Scalar) and _REGISTRY.match(node.text):
+        raise wrong(
+            f"lies in a registry in the cloud {got(node)}, which is not reached from here; download it, and"
+            " give its path or register it under a name of your own"
+        )
 
 
 def patterns(node: Any) -> tuple[str, ...]:
@@ -206,7 +230,7 @@ def patterns(node: Any) -> tuple[str, ...]:
 
 def input_list(node: Any) -> Path:
     """Take a file that exists, which lists the inputs."""
-    path = _path(node)
+    path = local_path(node)
     if not os.path.isfile(path):
         if os.path.exists(path):
             raise wrong(f"is no file: {path} {got(node)}; give a text file with one path a line")
@@ -216,7 +240,7 @@ def input_list(node: Any) -> Path:
 
 def interpreter(node: Any) -> Path:
     """Take a Python interpreter: its file, the folder of its environment, or a command's name."""
-    path = _path(node)
+    path = local_path(node)
     if os.path.isfile(path / "bin" / "python"):
         return path / "bin" / "python"
     if os.path.isfile(path):
@@ -236,7 +260,8 @@ def neighbour(path: Path) -> str:
         return ""
 
 
-def _path(node: Any) -> Path:
+def local_path(node: Any) -> Path:
+    """Take a path of this machine, relative to the folder of what names it; nothing need be there."""
     given = text(node)
     if not given.strip():
         raise wrong(f"must be a path {got(node)}")

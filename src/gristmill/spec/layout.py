@@ -97,13 +97,8 @@ def canonical(root: Mapping) -> Layout:
         The document with every key where the schema expects it; keys without an effect are taken out. A
         problem for each key that is given in two layouts with different values.
     """
-    entries = dict(root.entries)
-    layout = Layout(root=root)
-    entries.pop("$schema", None)
-    for name in sorted(READ_ONLY_KEYS & entries.keys()):
-        entry = entries.pop(name)
-        what = "is read-only and was ignored"
-        layout.notices.append(Problem(place=entry.place, path=entry.path, what=what))
+    layout = without_read_only(root)
+    entries = dict(layout.root.entries)
     flat = {name: entries.pop(name) for name in list(entries) if name in SETTINGS_KEYS}
     _move(layout, entries, "settings", flat)
     properties = entries.get("properties")
@@ -114,6 +109,19 @@ def canonical(root: Mapping) -> Layout:
         node = Mapping(place=properties.node.place, entries=rest)
         entries["properties"] = Entry(path=properties.path, place=properties.place, node=node)
         _move(layout, entries, "gristmill", twins)
+    layout.root = Mapping(place=root.place, entries=entries)
+    return layout
+
+
+def without_read_only(root: Mapping) -> Layout:
+    """Take out the keys of any file that have no effect; those that only a service writes are noticed."""
+    entries = dict(root.entries)
+    layout = Layout(root=root)
+    entries.pop("$schema", None)
+    for name in sorted(READ_ONLY_KEYS & entries.keys()):
+        entry = entries.pop(name)
+        what = "is read-only and was ignored"
+        layout.notices.append(Problem(place=entry.place, path=entry.path, what=what))
     layout.root = Mapping(place=root.place, entries=entries)
     return layout
 

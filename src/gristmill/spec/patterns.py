@@ -100,6 +100,25 @@ def matcher(patterns: Sequence[str], *more: str) -> Callable[[str], re.Match[str
     return re.compile("|".join(f"(?:{one})" for one in expressions), re.DOTALL).fullmatch
 
 
+def fixed_folder(pattern: str) -> str:
+    """Return the folder, with a final ``/``, below which alone a pattern can match; "" where it may be any.
+
+    Parameters
+    ----------
+    pattern
+        One that `expression` takes.
+    """
+    segments = pattern.lstrip("/").split("/")
+    if "/" not in pattern.rstrip("/"):
+        return ""  # it matches at any depth
+    fixed = []
+    for segment in segments[:-1]:
+        if set(segment) & set("*?[\\"):
+            break
+        fixed.append(segment + "/")
+    return "".join(fixed)
+
+
 def _check(pattern: str) -> None:
     if not pattern.strip("/"):
         raise PatternError("is empty; write a pattern such as *.jpg")

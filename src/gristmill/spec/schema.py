@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     PlainValidator,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -188,6 +189,9 @@ class Extensions(Section):
     include: Patterns = ()
     exclude: Patterns = ()
     input_list: Annotated[Path, PlainValidator(kinds.input_list)] | None = None
+    shared_header: Flag = False
+    gpus_per_worker: Annotated[float, PlainValidator(kinds.gpus)] | None = None
+    limit: Count | None = None
     error_threshold: Threshold | None = None
     python: Annotated[Path, PlainValidator(kinds.interpreter)] | None = None
     use_current_python: Flag = False
@@ -216,6 +220,31 @@ class DeploymentFile(Section):
     compute: Text = "local"
     resources: Resources = Resources.model_construct()
     settings: SettingsSection = SettingsSection.model_construct()
+
+
+def model_type(path: Path, said: str | None) -> str:
+    """Give the type of a model: the one that its file says, else what its folder looks like."""
+    detected = "mlflow_model" if os.path.isfile(path / "MLmodel") else "custom_model"
+    return said or detected
+
+
+def without_script(root: Mapping) -> Problem | None:
+    """Say that a document has an MLflow model and no script of its own, which nobody runs yet."""
+    code, model = root.entries.get("code_configuration"), root.entries.get("model")
+    if model is None or (code is not None and not is_null(code.node)):
+        return None
+    try:
+        found = Model.model_validate(model.node)
+    except ValidationError:
+        return None  # what is wrong with the model is said elsewhere
+    if model_type(found.path, found.type) != "mlflow_model":
+        return None
+    what = (
+        "an MLflow model without a scoring script cannot be run yet, that comes in a later release; write a"
+        " script whose init() calls mlflow.pyfunc.load_model(os.environ['GRISTMILL_MODEL_PATH']), and name it"
+        " in code_configuration"
+    )
+    return Problem(place=model.place, path=model.path, what=what)
 
 
 def is_pipeline(root: Mapping) -> bool:

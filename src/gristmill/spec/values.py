@@ -102,6 +102,15 @@ class Settings:
     """Patterns of which files and folders must not match any."""
     input_list: Path | None = field(metadata=_RESULT, default=None)
     """A file that names the inputs, absolute; None: the input folder is searched."""
+    limit: int | None = field(metadata=_RESULT, default=None)
+    """How many files are scored, spread over the input; None: all."""
+    include_output_header: bool = field(metadata=_RESULT, default=False)
+    """Whether an ``azure`` predictions file begins with the column names; a ``csv`` one always does."""
+    shared_header: bool = field(metadata=_RESULT, default=False)
+    """Whether a first line that several workers repeat in a file of the script's own is kept only once."""
+    gpus_per_worker: float | None = field(metadata=_NO_RESULT, default=None)
+    """GPUs for one worker: 0 hides them, a whole number deals out as many, a share such as 0.5 lets two
+    workers use one; None: one each, as far as there are any."""
 
 
 @dataclass(frozen=True, kw_only=True)

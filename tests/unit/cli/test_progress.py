@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.cli.bar import ProgressBar
-from gristmill.cli.pace import Pace, sentence
-from gristmill.cli.progress import ProgressLines, display
 from gristmill.cli.streams import Stderr
+from gristmill.shown.bar import ProgressBar
+from gristmill.shown.pace import Pace, sentence
+from gristmill.shown.progress import ProgressLines, display
 from unit.cli.doubles import progress
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.engine.devices import ANSWER_LIMIT_S, VISIBLE, device_of, visible_devices
+from gristmill.engine.devices import ANSWER_LIMIT_S, VISIBLE, devices_of, visible_devices
 
 Tool = Callable[..., dict[str, str]]
 
@@ -152,7 +152,7 @@ def test_a_tool_that_may_not_be_executed_is_none(nvidia_smi: Tool, tmp_path: Pat
 @given(st.lists(st.integers(0, 99), min_size=1, unique=True), st.integers(1, 200))
 def test_gpus_are_dealt_out_in_turn_and_as_evenly_as_can_be(indices: list[int], workers: int) -> None:
     devices = [str(index) for index in indices]
-    dealt = [device_of(worker, devices) for worker in range(workers)]
+    dealt = [devices_of(worker, devices) for worker in range(workers)]
     assert dealt[: len(devices)] == devices[:workers]
     shares = [dealt.count(device) for device in devices]
     assert sum(shares) == workers
@@ -160,4 +160,25 @@ def test_gpus_are_dealt_out_in_turn_and_as_evenly_as_can_be(indices: list[int], 
 
 
 def test_without_a_gpu_a_worker_is_given_none() -> None:
-    assert device_of(3, ()) is None
+    assert devices_of(3, ()) is None
+
+
+@given(st.lists(st.integers(0, 99), min_size=1, unique=True), st.integers(1, 5))
+def test_workers_with_whole_gpus_have_so_many_and_none_twice(indices: list[int], each: int) -> None:
+    devices = [str(index) for index in indices]
+    crew = len(devices) // each
+    dealt = [str(devices_of(worker, devices, float(each))).split(",") for worker in range(crew)]
+    assert [len(one) for one in dealt] == [each] * crew
+    assert [device for one in dealt for device in one] == devices[: crew * each]
+
+
+@given(st.integers(1, 9), st.integers(1, 9))
+def test_with_half_a_gpu_each_at_most_two_workers_share_one(gpus: int, workers: int) -> None:
+    devices = [str(index) for index in range(gpus)]
+    dealt = [devices_of(worker, devices, 0.5) for worker in range(min(workers, 2 * gpus))]
+    assert max(dealt.count(device) for device in devices) <= 2
+
+
+@pytest.mark.parametrize("devices", [[], ["0", "1"]])
+def test_no_gpu_for_a_worker_hides_them(devices: list[str]) -> None:
+    assert devices_of(1, devices, 0.0) == ""

@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 from doubles.assignment import DEADLINE_S, TELL, Bench, settled
-from gristmill.engine.contract import Span, Task, WorkerEnded
+from gristmill.engine.contract import Farewell, Notice, Span, Task, WorkerEnded
 from gristmill.engine.sweep import RUN_MARK
 from unit.engine.conftest import Open
 
@@ -53,9 +53,14 @@ def test_closing_calls_shutdown_once_in_every_worker(open_engine: Open) -> None:
         workers=3,
     )
     shift.ready(3)
-    notices = [*shift.engine.close(), *shift.engine.close()]
+    ending = [*shift.engine.close(), *shift.engine.close()]
+    notices = [event for event in ending if isinstance(event, Notice)]
     assert len(set(bench.told("shutdowns"))) == len(bench.told("shutdowns")) == 3
-    assert {notice.key for notice in notices} == {"shutdown"}
+    assert [notice.key for notice in notices] == ["shutdown"] * 3
+    goodbyes = [event for event in ending if isinstance(event, Farewell)]
+    assert sorted(event.worker for event in goodbyes) == [0, 1, 2]
+    assert {(event.files, event.attached) for event in goodbyes} == {(0, 0)}
+    assert len(ending) == 6
     assert "RuntimeError: no matter" in notices[0].text
     assert "no matter" in bench.log("error")
 

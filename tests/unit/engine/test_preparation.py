@@ -7,7 +7,9 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from gristmill.engine.environment import choose_interpreter
 from gristmill.engine.launch import worker_archive
 from gristmill.engine.machine import usable_cores
 from gristmill.engine.process import exit_in_words
-from gristmill.engine.staging import stage_model
+from gristmill.engine.staging import stage_model, unstage_model
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK, marked, sweep
 from gristmill.errors import InterpreterError
 
@@ -144,6 +146,49 @@ def test_a_model_folder_is_real_folders_of_linked_files(tmp_path: Path) -> None:
     assert (folder / "net" / "empty").is_dir()
     assert not any(Path(here, name).is_symlink() for here, names, _ in os.walk(folder) for name in names)
     assert modes(folder) == {0o555}
+
+
+def test_files_of_a_model_are_real_ones_and_take_no_room(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_text("weights")
+    (tmp_path / "link.pkl").symlink_to("model.pkl")
+    folder = stage_model(tmp_path / "link.pkl", tmp_path / "job" / "model")
+    assert not (folder / "link.pkl").is_symlink()
+    assert (folder / "link.pkl").samefile(tmp_path / "model.pkl")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder on another file system."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_a_model_on_another_file_system_is_copied(tmp_path: Path, elsewhere: Path) -> None:
+    (elsewhere / "model.pkl").write_text("weights")
+    folder = stage_model(elsewhere / "model.pkl", tmp_path / "job" / "model")
+    assert not (folder / "model.pkl").is_symlink()
+    assert not (folder / "model.pkl").samefile(elsewhere / "model.pkl")
+    assert (folder / "model.pkl").read_text() == "weights"
+
+
+def test_a_very_large_model_on_another_file_system_is_linked_to(tmp_path: Path, elsewhere: Path) -> None:
+    (elsewhere / "model.pkl").write_text("weights")
+    folder = stage_model(elsewhere / "model.pkl", tmp_path / "job" / "model", largest_copy_bytes=6)
+    assert (folder / "model.pkl").is_symlink()
+    assert (folder / "model.pkl").read_text() == "weights"
+
+
+def test_a_staged_model_can_be_removed_and_the_original_stays(tmp_path: Path) -> None:
+    (tmp_path / "net" / "deep").mkdir(parents=True)
+    (tmp_path / "net" / "deep" / "weights").write_text("w")
+    folder = stage_model(tmp_path / "net", tmp_path / "job" / "model")
+    unstage_model(folder)
+    unstage_model(folder)
+    assert not folder.exists()
+    assert (tmp_path / "net" / "deep" / "weights").read_text() == "w"
 
 
 def test_staging_a_model_again_changes_nothing(tmp_path: Path) -> None:

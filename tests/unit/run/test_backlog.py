@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gristmill.engine.contract import Scored, Span, Task
 from gristmill.run.backlog import Backlog
-from gristmill.run.journal import FailedTry
 from gristmill.run.ledger import Ledger
+from gristmill.run.records import FailedTry
 
 
 def ledger_with(

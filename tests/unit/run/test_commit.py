@@ -12,6 +12,7 @@ import pytest
 
 from gristmill.engine.contract import Span
 from gristmill.errors import StorageError
+from gristmill.run import commit
 from gristmill.run.commit import PAUSE_BELOW_BYTES, Committer, Rows, free_bytes
 
 Make = Callable[..., Committer]
@@ -161,7 +162,7 @@ def test_headerless_rows_of_two_kinds_have_no_columns_and_stay_as_they_are(
 def test_while_the_disk_is_nearly_full_assembling_pauses(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, waiting: int
 ) -> None:
-    monkeypatch.setattr("gristmill.run.commit.free_bytes", lambda folder: free)
+    monkeypatch.setattr(commit, "free_bytes", lambda folder: free)
     committer = make()
     committer.add(rows(tmp_path, 0, b"zero\n"))
     committer.advance_if_room()

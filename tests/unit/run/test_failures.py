@@ -14,7 +14,8 @@ from gristmill.engine.contract import Scored, Span
 from gristmill.errors import JournalError
 from gristmill.run import failures
 from gristmill.run.failures import write_failures
-from gristmill.run.journal import FailedTry, Journal, Mark, Record, Revoked, Start
+from gristmill.run.journal import Journal
+from gristmill.run.records import FailedTry, Mark, Record, Revoked, Start
 
 START = Start(1, "run", "host", 7, "2026-01-01T00:00:00.000Z", False)
 RETRY = START._replace(fence=2, retry_failed=True)

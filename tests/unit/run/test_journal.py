@@ -15,16 +15,8 @@ import pytest
 
 from gristmill.engine.contract import Scored, Span
 from gristmill.errors import JournalError, StorageError
-from gristmill.run.journal import (
-    FailedTry,
-    Journal,
-    Mark,
-    PlanComplete,
-    Record,
-    intact_size,
-    read_journal,
-    read_record,
-)
+from gristmill.run.journal import Journal, intact_size, read_journal, read_record
+from gristmill.run.records import FailedTry, Mark, PlanComplete, Record
 
 FAILED = FailedTry(Span(7), 2, "timeout", "too long", "", 30.0, 1, "log:5", True, 10, "2026-01-01T00:00:00Z")
 SCORED = Scored(Span(3, 2), 1, 20, 20, 1 << 20, 5, 100, 1, 0, 0, 0.5, 1)
@@ -53,7 +45,7 @@ def read(path: Path) -> list[Record]:
 
 def raw_group(payload: bytes) -> bytes:
     return (
-        struct.pack("<4sIIQ", b"GMJ1", len(payload), zlib.crc32(payload, zlib.crc32(bytes([1] + [0] * 7))), 1)
+        struct.pack("<4sIIQ", b"GMJ2", len(payload), zlib.crc32(payload, zlib.crc32(bytes([1] + [0] * 7))), 1)
         + payload
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gristmill.engine.contract import Scored, Span
-from gristmill.run.journal import (
+from gristmill.run.ledger import Ledger
+from gristmill.run.records import (
     FailedTry,
     JobColumns,
     Mark,
@@ -15,7 +16,6 @@ from gristmill.run.journal import (
     Revoked,
     Start,
 )
-from gristmill.run.ledger import Ledger
 from gristmill.run.replay import revocation
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gristmill.run import commit, publication
 from gristmill.run.publication import read_hint, separator_of
 from gristmill.service.jobs import Jobs, JobView, RunRequest
 from gristmill.settings import Home
@@ -45,8 +46,8 @@ def test_a_disk_without_room_is_noticed_before_anything_is_published(
     jobs: Jobs, request_of_nine: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as full:
-        full.setattr("gristmill.run.commit.free_bytes", lambda folder: 0)
-        full.setattr("gristmill.run.publication.free_bytes", lambda folder: 7)
+        full.setattr(commit, "free_bytes", lambda folder: 0)
+        full.setattr(publication, "free_bytes", lambda folder: 7)
         view = finished(jobs, request_of_nine)
     assert view.status == "Failed"
     assert (

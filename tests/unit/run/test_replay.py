@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gristmill.engine.contract import Scored, Span
-from gristmill.run.journal import FailedTry, Journal, Mark, Record, Revoked, Start, intact_size
+from gristmill.run.journal import Journal, intact_size
+from gristmill.run.records import FailedTry, Mark, Record, Revoked, Start
 from gristmill.run.replay import cut_off, lost_rows, read_history, revocation, scored_ranges
 
 ROWS = b"0123456789" * 10
@@ -65,7 +66,7 @@ def test_the_whole_size_is_told_where_the_end_is_torn(path: Path) -> None:
     write(path, start(1))
     size = path.stat().st_size
     with open(path, "ab") as file:
-        file.write(b"GMJ1 torn")
+        file.write(b"GMJ2 torn")
     assert read_history(path).size == size
 
 

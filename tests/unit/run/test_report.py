@@ -10,8 +10,9 @@ import pytest
 from gristmill.engine.contract import Scored, Span
 from gristmill.errors import StorageError
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status
-from gristmill.run.journal import FailedTry, Journal, Record, Revoked, Start
+from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
+from gristmill.run.records import FailedTry, Record, Revoked, Start
 from gristmill.run.report import ProgressLog, summary_line, write_reports
 from gristmill.spec.deployment import bare_script
 from gristmill.spec.values import OutputAction

@@ -12,13 +12,15 @@ import pytest
 
 from doubles.scripted_engine import ScriptedEngine
 from doubles.scripted_job import ScriptedJob, ScriptedPlan
-from gristmill.engine.contract import Event, Notice, Scored
+from gristmill.engine.contract import Event, Farewell, Notice, Scored
 from gristmill.errors import InputError, StorageError
 from gristmill.run import scheduler as scheduler_module
 from gristmill.run.commit import Committer
 from gristmill.run.delivery import Delivery
-from gristmill.run.journal import FailedTry, Journal, Mark, Modules, PlanComplete, read_journal
+from gristmill.run.journal import Journal, read_journal
 from gristmill.run.ledger import Ledger
+from gristmill.run.outputs import Outputs
+from gristmill.run.records import FailedTry, Mark, Modules, PlanComplete, Revoked
 from gristmill.run.scheduler import End, Rules, Scheduler
 from gristmill.spec.values import ErrorThreshold
 
@@ -309,6 +311,112 @@ def test_before_every_mark_the_parts_are_synced(make: Make, monkeypatch: pytest.
     assert order == ["parts", "mark"]
 
 
+# Outcomes that are held: a library keeps a file in the output folder open
+
+
+def test_a_held_outcome_brings_its_files_once_its_worker_tells_one_that_is_not_held(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_module, "SYNC_EVERY_S", -1.0)
+    job = make(items=3, script={0: ["hold"], 1: ["hold"], 2: ["let_go"]})
+    seen: list[list[str]] = []
+    deliver = Outputs.deliver
+
+    def watched(self: Outputs) -> None:
+        deliver(self)
+        seen.append([path.name for path in job.output.iterdir()])
+
+    monkeypatch.setattr(Outputs, "deliver", watched)
+    ended = job.start(workers=1)
+    assert ended.ledger.held == {}
+    assert next(names for names in seen if names) == ["2.txt"]
+    assert ended.output == b"0 0\n1 0\n2 0\n"
+    assert records(job, Farewell) == records(job, Revoked) == []
+
+
+def test_held_outcomes_count_once_their_worker_says_goodbye(make: Make) -> None:
+    job = make(items=4, script={0: ["hold"]})
+    ended = job.start(workers=1)
+    assert ended.ending is not None
+    assert ended.ending.end is End.ALL_DONE
+    assert [one.held for one in records(job, Scored)] == [1, 1, 1, 1]
+    assert len(records(job, Farewell)) == 1
+    assert ended.ledger.held == {}
+    assert (ended.output, dict(job.calls)) == (b"0 0\n1 0\n2 0\n3 0\n", dict.fromkeys(range(4), 1))
+
+
+def test_a_goodbye_that_leaves_nothing_and_releases_nothing_is_not_recorded(make: Make) -> None:
+    job = make(items=4)
+    job.start(workers=2)
+    assert records(job, Farewell) == []
+
+
+@pytest.mark.parametrize("act", ["exit", "hang"])
+def test_what_was_held_when_its_worker_died_is_void_and_run_again(make: Make, act: str) -> None:
+    job = make(items=4, script={0: ["hold"], 2: [act]})
+    ended = job.start(workers=1)
+    assert ended.ending is not None
+    assert ended.ending.end is End.ALL_DONE
+    assert sorted(one.span.first for one in records(job, Revoked)) == [0, 1]
+    assert dict(job.calls) == {0: 2, 1: 2, 2: 2, 3: 1}
+    assert ended.output == b"0 0\n1 0\n2 0\n3 0\n"
+    assert (ended.ledger.items_succeeded, ended.ledger.items_failed) == (4, 0)
+
+
+def test_void_outcomes_are_run_again_under_the_number_of_their_try(make: Make) -> None:
+    job = make(items=2, script={0: ["raise", "hold"], 1: ["exit", "exit"]}, max_retries=2)
+    job.start(workers=1)
+    attempts = [one.attempt for one in records(job, Scored) if one.span.first == 0]
+    assert attempts == [2, 2]
+
+
+def test_only_what_the_dead_worker_held_is_void(make: Make) -> None:
+    job = make(items=6, script={0: ["hold"], 1: ["hold"], 4: ["exit"]})
+    ended = job.start(workers=2)
+    dead = {one.part for one in records(job, Revoked)}
+    assert len(dead) == 1
+    assert ended.ledger.items_succeeded == 6
+    assert ended.output == b"".join(b"%d 0\n" % number for number in range(6))
+
+
+def test_a_worker_that_dies_in_shutdown_with_a_file_held_open_leaves_the_job_unfinished(make: Make) -> None:
+    job = make(items=4, script={1: ["hold"]})
+    ended = job.start(workers=1, dying_in_shutdown=frozenset({0}))
+    assert ended.ending is not None
+    assert ended.ending.end is End.BROKEN
+    assert "a worker died in shutdown() while a library held a file" in ended.ending.message
+    assert ended.ledger.items_succeeded == 1
+    assert ended.output == b"0 0\n"
+    again = job.start(workers=1)
+    assert again.ending is not None
+    assert again.ending.end is End.ALL_DONE
+    assert dict(job.calls) == {0: 1, 1: 2, 2: 2, 3: 2}
+    assert again.output == b"0 0\n1 0\n2 0\n3 0\n"
+
+
+def test_a_cancelled_job_runs_again_what_was_held(make: Make) -> None:
+    job = make(items=20, script={1: ["hold"]})
+    cancelled = job.start(workers=1, cancel_in_pass=9)
+    assert cancelled.ledger.held == {}
+    assert cancelled.output == b"0 0\n"
+    ended = job.start(workers=1)
+    assert ended.ending is not None
+    assert ended.ending.end is End.ALL_DONE
+    assert ended.output == b"".join(b"%d 0\n" % number for number in range(20))
+
+
+def test_a_killed_job_runs_again_what_was_held(make: Make) -> None:
+    job = make(items=20, script={1: ["hold"]})
+    killed = job.start(workers=1, kill_in_pass=9)
+    held = sum(len(ones) for ones in killed.ledger.held.values())
+    ended = job.start(workers=1)
+    assert held > 1
+    assert ended.ending is not None
+    assert ended.ending.end is End.ALL_DONE
+    assert sum(job.calls.values()) == 20 + held
+    assert ended.output == b"".join(b"%d 0\n" % number for number in range(20))
+
+
 # What people see, and what breaks
 
 
@@ -323,26 +431,19 @@ def test_a_notice_is_told_once_per_key(make: Make, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_last_progress_says_that_all_is_done(tmp_path: Path) -> None:
-    scheduler = scheduler_of(tmp_path, ScriptedPlan(5, 2))
-    last = list(scheduler.run())[-1]
-    assert (last.items, last.done, last.failed, last.plan_complete) == (5, 5, 0, True)
-
-
-def scheduler_of(folder: Path, plan: ScriptedPlan, *, committer: Committer | None = None) -> Scheduler:
-    engine = ScriptedEngine(staging=folder / "staging", item_count=plan.item_count)
-    journal = Journal(folder / "journal.bin", 1, 0)
-    return Scheduler(
-        plan=plan, engine=engine, journal=journal, ledger=Ledger(),
-        rules=Rules(max_retries=3, error_threshold=limit(-1)),
-        delivery=Delivery(folder / "staging", folder, folder / "log"), committer=committer,
+    plan = ScriptedPlan(5, 2)
+    outputs = Outputs(
+        Committer(tmp_path / "staging" / "parts", tmp_path / "staging", [], False),
+        Delivery(tmp_path / "staging", tmp_path, tmp_path / "log"),
+    )
+    scheduler = Scheduler(
+        plan=plan, engine=ScriptedEngine(staging=tmp_path / "staging", item_count=plan.item_count),
+        journal=Journal(tmp_path / "journal.bin", 1, 0), ledger=Ledger(),
+        rules=Rules(max_retries=3, error_threshold=limit(-1)), outputs=outputs,
     )  # fmt: skip
-
-
-def test_without_anything_to_append_nothing_is_put_together(tmp_path: Path) -> None:
-    scheduler = scheduler_of(tmp_path, ScriptedPlan(5, 2))
-    list(scheduler.run())
-    assert scheduler.ending.end is End.ALL_DONE
-    assert not (tmp_path / "staging" / "assembled").exists()
+    last = list(scheduler.run())[-1]
+    outputs.close()
+    assert (last.items, last.done, last.failed, last.plan_complete) == (5, 5, 0, True)
 
 
 def test_an_empty_plan_ends_at_once(make: Make) -> None:

@@ -15,16 +15,8 @@ from doubles.scripted_job import ScriptedJob
 from gristmill.engine.contract import Span
 from gristmill.plan.planner import Planner
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status
-from gristmill.run.journal import (
-    Entry,
-    FailedTry,
-    Journal,
-    Placed,
-    Published,
-    Record,
-    intact_size,
-    read_journal,
-)
+from gristmill.run.journal import Entry, Journal, intact_size, read_journal
+from gristmill.run.records import FailedTry, Placed, Published, Record
 from gristmill.run.verify import Verification, verify_job
 from gristmill.spec.deployment import bare_script
 
@@ -136,6 +128,12 @@ def test_a_shorter_output_is_found(folder: JobFolder) -> None:
     assert f"has {size - 1} bytes, and {size} were published" in problems(folder)
 
 
+def test_one_problem_is_counted_as_one(folder: JobFolder) -> None:
+    with open(output(folder), "ab") as file:
+        file.write(b"more\n")
+    assert "is NOT in order: 1 problem. 13 items" in verify_job(folder).summary
+
+
 def test_a_longer_output_is_found(folder: JobFolder) -> None:
     with open(output(folder), "ab") as file:
         file.write(b"more\n")
@@ -179,7 +177,7 @@ def test_a_journal_that_is_gone_is_found(folder: JobFolder) -> None:
 def test_a_journal_of_another_release_is_told(folder: JobFolder) -> None:
     payload = b"\x63\x02\x00\x00\x00{}"
     header = (
-        b"GMJ1"
+        b"GMJ2"
         + len(payload).to_bytes(4, "little")
         + zlib.crc32(payload, zlib.crc32(bytes(8))).to_bytes(4, "little")
     )

@@ -68,6 +68,7 @@ def test_full_file_becomes_values(loaded: Load, folder: Path) -> None:
         environment_variables={"A": "1.0", "B": "true", "C": "x"},
         workers=2,
         program_arguments="",
+        include_output_header=True,
     )
     assert deployment.notices == ()
 
@@ -197,6 +198,10 @@ EXTENSIONS = [
     ("include_hidden: true", "include_hidden", True),
     ("include: a b/*.jpg", "include", ("a b/*.jpg",)),
     ("exclude: 5", "exclude", ("5",)),
+    ("shared_header: TRUE", "shared_header", True),
+    ("gpus_per_worker: 0", "gpus_per_worker", 0.0),
+    ("gpus_per_worker: 2", "gpus_per_worker", 2.0),
+    ("gpus_per_worker: .5", "gpus_per_worker", 0.5),
     ("error_threshold: 5", "error_threshold", ErrorThreshold(items=5, fraction=None)),
     ("error_threshold: 2.5 %", "error_threshold", ErrorThreshold(items=None, fraction=0.025)),
 ]

@@ -14,16 +14,16 @@ from gristmill.spec.overrides import Override, parse_set
 Refuse = Callable[..., list[str]]
 
 UNREADABLE = [
-    ("", "d.yml:1:1: the file is empty; a deployment has at least a code_configuration"),
-    ("# nothing\n", "d.yml:1:1: the file is empty; a deployment has at least a code_configuration"),
+    ("", "d.yml:1:1: the file is empty; it must hold keys, as in 'name: x'"),
+    ("# nothing\n", "d.yml:1:1: the file is empty; it must hold keys, as in 'name: x'"),
     ("- a\n", "d.yml:1:1: the file must hold keys, as in 'name: x' (got a list)"),
     ("hello\n", "d.yml:1:1: the file must hold keys, as in 'name: x' (got one value)"),
     ("name: abc\n\ttags: x\n", "d.yml:2:1: a tab cannot indent in YAML; use spaces"),
     ("a: b: c\n", "d.yml:1:5: the file is not YAML: mapping values are not allowed here"),
-    ("a: 1\n---\nb: 2\n", "d.yml:2:1: a second document begins here; a deployment file holds one"),
+    ("a: 1\n---\nb: 2\n", "d.yml:2:1: a second document begins here; the file must hold one"),
     ("a: *x\n", "d.yml:1:4: the file is not YAML: found undefined alias 'x'"),
     ("a: b\x07\n", "d.yml:1:5: the character '\\x07' is not allowed in YAML; remove it"),
-    ("a: &x [*x]\n", "d.yml:1:4: the text is too large or nested too deeply to be a deployment"),
+    ("a: &x [*x]\n", "d.yml:1:4: the text is too large or nested too deeply"),
 ]
 
 
@@ -37,7 +37,10 @@ def test_text_that_is_no_deployment_is_refused(refused: Refuse, text: str, line:
     [
         (b"a: 1\nb: \xff\n", "d.yml:2:4: the file is not UTF-8; save it as UTF-8"),
         ("a: 1".encode("utf-16"), "d.yml:1:1: the file is UTF-16; save it as UTF-8"),
-        (b"#" * 1_048_577, "d.yml: the file is larger than 1 MiB; is it a deployment file?"),
+        (
+            b"#" * 1_048_577,
+            "d.yml: the file is larger than 1 MiB, and no file with keys is; is it the right one?",
+        ),
     ],
 )
 def test_bytes_that_are_no_text_are_refused(folder: Path, data: bytes, line: str) -> None:
@@ -131,6 +134,14 @@ MISTAKES = [
      "d.yml:1:28: gristmill.output_format: must be azure or csv (got 'cvs'); did you mean 'csv'?"),
     ("gristmill: {recursive: no}\n",
      "d.yml:1:24: gristmill.recursive: must be true or false (got 'no'); did you mean 'false'?"),
+    ("gristmill: {gpus_per_worker: 1.5}\n",
+     "d.yml:1:30: gristmill.gpus_per_worker: must be 0 (none), a whole number of GPUs, or the share of one"
+     " that each worker takes, such as 0.5 (got '1.5')"),
+    ("gristmill: {gpus_per_worker: -1}\n",
+     "d.yml:1:30: gristmill.gpus_per_worker: must be 0 (none), a whole number of GPUs, or the share of one"
+     " that each worker takes, such as 0.5 (got '-1')"),
+    ("gristmill: {gpus_per_worker: 1e-9}\n",
+     "d.yml:1:30: gristmill.gpus_per_worker: must be at least 0.001, or 0 for none (got '1e-9')"),
     # Paths
     ("model: modle\n",
      "d.yml:1:8: model: no such file or folder: HERE/modle (got 'modle'); did you mean 'model'?"),

@@ -29,6 +29,9 @@ def test_settings_that_affect_results_are_these(folder: Path) -> None:
         "include": [],
         "exclude": [],
         "input_list": None,
+        "include_output_header": False,
+        "limit": None,
+        "shared_header": False,
     }
 
 
@@ -54,6 +57,15 @@ def test_record_of_an_older_version_has_no_selection(folder: Path) -> None:
     data = deployment_to_json(deployment)
     for name in ("include", "exclude", "input_list"):
         del data["settings"][name]
+
+    assert deployment_from_json(data) == deployment
+
+
+@pytest.mark.parametrize("name", ["include_output_header", "shared_header", "gpus_per_worker"])
+def test_record_of_an_older_version_leaves_the_switch_off(folder: Path, name: str) -> None:
+    deployment = load(folder / "src" / "score.py")
+    data = deployment_to_json(deployment)
+    del data["settings"][name]
 
     assert deployment_from_json(data) == deployment
 

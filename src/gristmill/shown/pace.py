@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from gristmill.cli.show import counted, duration
+from gristmill.shown.words import counted, duration
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import Progress

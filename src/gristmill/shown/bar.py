@@ -13,8 +13,8 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from gristmill.cli.pace import Pace, sentence
-from gristmill.cli.streams import Stderr
+from gristmill.shown.pace import Pace, sentence
+from gristmill.shown.stream import Stream
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import Progress
@@ -27,8 +27,9 @@ _BAR_WIDTH = 24
 class ProgressBar:
     """A bar with a sentence beside it; notices stand above it, and it is gone at the end."""
 
-    def __init__(self, stderr: Stderr, clock: Callable[[], float]) -> None:
-        self._console = Console(file=cast(IO[str], stderr), highlight=False, markup=False)
+    def __init__(self, stream: Stream, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._console = Console(file=cast(IO[str], stream), highlight=False, markup=False)
         self._clock = clock
         self._pace = Pace()
         self._said: set[str] = set()
@@ -44,6 +45,9 @@ class ProgressBar:
         self._task = self._bar.add_task("", total=None)
         self._next_drawing_at: float | None = None
         self._is_drawn = False
+
+    def begin(self, title: str) -> None:
+        self._stream.say(title)
 
     def note(self, text: str) -> None:
         if text not in self._said:

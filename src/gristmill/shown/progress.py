@@ -1,6 +1,7 @@
 """How far a job is, for the eyes of people: a bar on a terminal, a line every ten seconds elsewhere.
 
-What is said is the same in both. This module must not know how a job is run; the clock is passed in.
+What is said is the same in both. A door may bring a display of its own. This module must not know how a job
+is run; the clock is passed in.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from gristmill.cli.pace import Pace, sentence
-from gristmill.cli.streams import Stderr
+from gristmill.shown.pace import Pace, sentence
+from gristmill.shown.stream import Stream
+from gristmill.shown.words import near
 
 if TYPE_CHECKING:
-    from gristmill.service.jobs import Progress
+    from gristmill.service.jobs import Progress, RunningJob
 
 LINE_EVERY_S = 10.0
 
 
 class Display(Protocol):
     """Where progress is shown."""
+
+    def begin(self, title: str) -> None:
+        """Say which job it is; first of all, and once."""
 
     def note(self, text: str) -> None:
         """Show a sentence, unless it was shown before."""
@@ -31,12 +36,12 @@ class Display(Protocol):
         """Leave the stream as a shell expects it."""
 
 
-def display(stderr: Stderr, clock: Callable[[], float] = time.monotonic) -> Display:
+def display(stream: Stream, clock: Callable[[], float] = time.monotonic) -> Display:
     """Choose how progress is shown: a bar where somebody looks, else lines.
 
     Parameters
     ----------
-    stderr
+    stream
         Where it is shown.
     clock
         Seconds that never go back.
@@ -46,28 +51,56 @@ def display(stderr: Stderr, clock: Callable[[], float] = time.monotonic) -> Disp
     Display
         Ready to be shown something.
     """
-    if stderr.isatty():
-        from gristmill.cli.bar import ProgressBar  # its library is heavy, and needed nowhere else
+    if stream.isatty():
+        from gristmill.shown.bar import ProgressBar  # its library is heavy, and needed nowhere else
 
-        return ProgressBar(stderr, clock)
-    return ProgressLines(stderr, clock)
+        return ProgressBar(stream, clock)
+    return ProgressLines(stream, clock)
+
+
+def show_steps(running: RunningJob, shown: Display) -> None:
+    """Work on a job until it has ended, and show how far it is.
+
+    Parameters
+    ----------
+    running
+        The job, begun and not yet worked on.
+    shown
+        Where it is shown; it is closed, whatever happens.
+
+    Raises
+    ------
+    JobError
+        The job cannot go on, and could not even say so.
+    """
+    shown.begin(f"job {running.name}; output in {near(str(running.output))}")
+    try:
+        for text in running.notices:
+            shown.note(text)
+        for progress in running.steps():
+            shown.show(progress)
+    finally:
+        shown.close()
 
 
 class ProgressLines:
     """One line every ten seconds, and a last one: what a log file can hold."""
 
-    def __init__(self, stderr: Stderr, clock: Callable[[], float]) -> None:
-        self._stderr = stderr
+    def __init__(self, stream: Stream, clock: Callable[[], float]) -> None:
+        self._stream = stream
         self._clock = clock
         self._pace = Pace()
         self._said: set[str] = set()
         self._next_line_at: float | None = None
         self._latest = ""
 
+    def begin(self, title: str) -> None:
+        self._stream.say(title)
+
     def note(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
-            self._stderr.say(f"notice: {text}")
+            self._stream.say(f"notice: {text}")
 
     def show(self, progress: Progress) -> None:
         now = self._clock()
@@ -86,5 +119,5 @@ class ProgressLines:
 
     def _say_latest(self) -> None:
         if self._latest:
-            self._stderr.say(self._latest)
+            self._stream.say(self._latest)
             self._latest = ""

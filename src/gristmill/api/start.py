@@ -1,0 +1,206 @@
+"""``gristmill.run``: a deployment or a bare script, with the settings that were given over it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gristmill.api.follow import follow
+from gristmill.api.handle import Job, ended
+from gristmill.api.words import speaking_python
+from gristmill.errors import RequestError, SpecError
+from gristmill.service.jobs import Jobs, RunRequest
+from gristmill.settings import Home
+from gristmill.spec.deployment import load
+from gristmill.spec.overrides import Override
+
+StrPath = str | os.PathLike[str]
+
+#: Where each argument belongs in a deployment; the command's options stand for the same places.
+PLACES = {
+    "model": "model",
+    "python": "gristmill.python",
+    "workers": "gristmill.workers",
+    "mini_batch_size": "settings.mini_batch_size",
+    "timeout": "settings.retry_settings.timeout",
+    "max_retries": "settings.retry_settings.max_retries",
+    "error_threshold": "settings.error_threshold",
+    "format": "gristmill.output_format",
+    "include": "gristmill.include",
+    "exclude": "gristmill.exclude",
+    "input_list": "gristmill.input_list",
+    "limit": "gristmill.limit",
+}
+_MOST_SHOWN = 60
+#: Jobs begin one after the other, whatever the thread: their scripts are parsed, at which some releases of
+#: Python fail now and then in several threads (python/cpython#106905), and made-up names must not meet.
+_BEGINNING = threading.Lock()
+
+
+def run(
+    script_or_deployment: StrPath,
+    *,
+    input: StrPath,
+    output: StrPath | None = None,
+    name: str | None = None,
+    model: StrPath | None = None,
+    python: StrPath | None = None,
+    workers: int | str | None = None,
+    mini_batch_size: int | None = None,
+    timeout: float | None = None,
+    max_retries: int | None = None,
+    error_threshold: int | str | None = None,
+    format: str | None = None,
+    include: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
+    input_list: StrPath | None = None,
+    limit: int | None = None,
+    settings: Mapping[str, object] | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    check: bool = True,
+) -> Job:
+    """Run a job to its end, as ``gristmill run`` does, with the same defaults.
+
+    Parameters
+    ----------
+    script_or_deployment
+        A scoring script (``.py``) or a deployment (``.yml``, ``.yaml`` or ``.json``).
+    input
+        A folder of files, or one file.
+    output
+        The folder for the predictions; None: one called like the job, in the current folder.
+    name
+        The name of the job; None: one is made.
+    model
+        The model's file or folder.
+    python
+        The Python that runs the script, or its environment's folder; None: that of the active environment
+        (``VIRTUAL_ENV``, ``CONDA_PREFIX``), else the one that runs this.
+    workers
+        Worker processes; ``"auto"``: as many as fit.
+    mini_batch_size
+        Files for one call of the script's ``run()``.
+    timeout
+        Seconds for one call of the script's ``run()``.
+    max_retries
+        Tries after the first one.
+    error_threshold
+        Stop when more items than this, or a share such as ``"20%"``, have failed; -1: never.
+    format
+        ``"azure"`` or ``"csv"``.
+    include, exclude
+        Patterns as in a ``.gitignore``: only files that match one; no file that matches one.
+    input_list
+        A text file that names the inputs.
+    limit
+        Score only so many files, spread over the input, to try it out.
+    settings
+        Any other key of a deployment: ``{"gristmill.init_timeout": 60}``. Relative paths are relative to the
+        current folder, as in every other argument.
+    overwrite
+        Whether an output that exists already may be replaced.
+    progress
+        Whether it is shown how far the job is: in a notebook, as a bar on a terminal, or in lines on stderr.
+    check
+        Whether a job that does not complete raises. Items that failed in a job that completes never do.
+
+    Returns
+    -------
+    Job
+        As it ended.
+
+    Raises
+    ------
+    RequestError
+        The deployment, an argument, the input or the output is not right; nothing was started.
+    JobFailedError
+        The job did not complete, and ``check`` is true; ``.job`` is the job.
+    KeyboardInterrupt
+        It was interrupted, and has been cancelled in order: what is finished is kept.
+    """
+    given = {
+        "model": model,
+        "python": python,
+        "workers": workers,
+        "mini_batch_size": mini_batch_size,
+        "timeout": timeout,
+        "max_retries": max_retries,
+        "error_threshold": error_threshold,
+        "format": format,
+        "include": _patterns(include),
+        "exclude": _patterns(exclude),
+        "input_list": input_list,
+        "limit": limit,
+    }
+    home = Home.from_environment()
+    service = Jobs(home)
+    try:
+        with _BEGINNING:
+            request = RunRequest(
+                deployment=load(Path(script_or_deployment), overrides(given, settings or {})),
+                input=_path("input", input),
+                output=None if output is None else _path("output", output),
+                name=_checked(name),
+                overwrite=overwrite,
+                chose_workers=workers is not None or "gristmill.workers" in (settings or {}),
+            )
+            running = service.run(request)
+    except RequestError as error:
+        raise speaking_python(error) from error.__cause__
+    return ended(follow(running, progress=progress), service, check=check)
+
+
+def overrides(given: Mapping[str, object], settings: Mapping[str, object]) -> list[Override]:
+    """Turn arguments into settings that stand above those of the deployment.
+
+    Parameters
+    ----------
+    given
+        Values by the names in `PLACES`; None: not given.
+    settings
+        Values by their key in a deployment.
+
+    Returns
+    -------
+    list of Override
+        What messages name is the argument as it could have been written: ``mini_batch_size=0``.
+    """
+    arguments = [
+        Override(path=PLACES[name], value=_plain(value), origin=f"{name}={_shown(value)}")
+        for name, value in given.items()
+        if value is not None
+    ]
+    others = [
+        Override(path=key, value=_plain(value), origin=f"settings={{{key!r}: {_shown(value)}}}")
+        for key, value in settings.items()
+    ]
+    return [*arguments, *others]
+
+
+def _checked(name: str | None) -> str | None:
+    if name == "":
+        raise SpecError("name='': is empty; give a name, or leave it out")
+    return name
+
+
+def _patterns(patterns: str | Sequence[str]) -> tuple[str, ...] | None:
+    return ((patterns,) if isinstance(patterns, str) else tuple(patterns)) or None
+
+
+def _path(name: str, value: StrPath) -> Path:
+    """Take a path; an empty one is an unset variable, and must not mean this folder."""
+    if not os.fspath(value):
+        raise SpecError(f"{name}={value!r}: is empty; give a path")
+    return Path(value)
+
+
+def _plain(value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _shown(value: object) -> str:
+    text = repr(_plain(value))
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"

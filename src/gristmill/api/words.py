@@ -1,0 +1,79 @@
+"""What the service says in the words of the command line, said in those of Python.
+
+Refusals and notices name what to change. This is the one table of what an option is called here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gristmill.errors import RequestError, SpecError
+
+_IN_PYTHON = {
+    "--output-path": "output=",
+    "--overwrite": "overwrite=True",
+    "--job-name": "name=",
+    "--input-list": "input_list=",
+    "--input": "input=",
+    "--model": "model=",
+    "--python": "python=",
+    "--use-current-python": "settings={'gristmill.use_current_python': True}",
+    "--workers": "workers=",
+    "--mini-batch-size": "mini_batch_size=",
+    "--timeout": "timeout=",
+    "--init-timeout": "settings={'gristmill.init_timeout': …}",
+    "--max-retries": "max_retries=",
+    "--error-threshold": "error_threshold=",
+    "--format": "format=",
+    "--limit": "limit=",
+    "--include-hidden": "settings={'gristmill.include_hidden': True}",
+    "--no-recursive": "settings={'gristmill.recursive': False}",
+    "--include": "include=",
+    "--exclude": "exclude=",
+    "--output-file-name": "settings={'settings.output_file_name': …}",
+    "--output-action": "settings={'settings.output_action': …}",
+    "--logging-level": "settings={'settings.logging_level': …}",
+    "--set": "settings=",
+}
+_SET = re.compile(r"--set ([\w.]+)=([^\s,;]+)")
+_OPTION = re.compile(r"(?<![\w/.-])(--[a-z]+(?:-[a-z]+)*)(?![\w-])(?: (auto|csv|azure)\b| (?=[A-Z]+\b))?")
+_FIRST_OPTION = re.compile(r"(--[a-z]+(?:-[a-z]+)*)[ ](?=[^\n]*: )")
+
+
+def in_python(text: str) -> str:
+    """Say a message of the service in the words of Python.
+
+    Parameters
+    ----------
+    text
+        A refusal or a notice, which may name options of the command line.
+
+    Returns
+    -------
+    str
+        The same, with the arguments of `run` instead; what is no known option stays.
+    """
+    text = _FIRST_OPTION.sub(_assigned, text, count=1) if text.startswith("--") else text
+    return _OPTION.sub(_argument, _SET.sub(r"settings={'\1': \2}", text))
+
+
+def speaking_python(error: RequestError) -> RequestError:
+    """Put the message of a refusal into the words of Python, and return the refusal."""
+    if isinstance(error, SpecError):
+        error.problems = tuple(map(in_python, error.problems))
+    error.args = (in_python(str(error)),)
+    return error
+
+
+def _argument(found: re.Match[str]) -> str:
+    option, value = found.groups()
+    argument = _IN_PYTHON.get(option)
+    if argument is None:
+        return found[0]
+    return f"{argument}{value!r}" if value else argument
+
+
+def _assigned(found: re.Match[str]) -> str:
+    """A message may begin with the option as it was typed: ``--job-name a b: …``."""
+    argument = _IN_PYTHON.get(found[1], "")
+    return argument if argument.endswith("=") else found[0]

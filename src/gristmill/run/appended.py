@@ -1,0 +1,216 @@
+"""Files that scripts append to, put together from the pieces that mini-batches added, in plan order (design,
+D10).
+
+The pieces stand in the parts behind the rows of their mini-batch, and are recorded, synced and checked with
+them. So an appended file holds each piece exactly once, whatever was killed, and never two of them
+interleaved.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gristmill.engine.contract import Piece, pieces_in
+from gristmill.errors import StorageError
+
+_MOST_OPEN = 64
+_BLOCK_BYTES = 1 << 20
+_LONGEST_HEADER_BYTES = 1 << 16
+_MOST_NOTICES = 5
+
+
+class AppendedFile(NamedTuple):
+    """A file that has been put together."""
+
+    name: str
+    """Relative to the output folder."""
+    path: Path
+    """Where it is now."""
+    size: int
+    crc: int
+    """CRC-32 of all of it."""
+
+
+class _Stream:
+    """A file that is being put together."""
+
+    __slots__ = ("crc", "first_line", "header", "is_ragged", "number", "on_top", "parts", "repeats", "size")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.size = 0
+        self.crc = 0
+        self.header = b""
+        """The line that every worker begins the file with, kept out of what follows."""
+        self.on_top = True
+        """Whether it stands at the top; else the file is written once more."""
+        self.first_line = b""
+        self.repeats = 0
+        """How many workers have begun the file with `first_line`."""
+        self.parts: set[int] = set()
+        self.is_ragged = False
+        """Whether a piece did not end with a line break."""
+
+
+class AppendedFiles:
+    """All files of one job that scripts append to."""
+
+    def __init__(self, folder: Path, shared_header: bool) -> None:
+        """Begin anew.
+
+        Parameters
+        ----------
+        folder
+            A hidden folder on the output's file system; what an earlier assembly left there is removed.
+        shared_header
+            Whether a first line that several workers wrote is to be kept once, at the top.
+        """
+        self._folder = folder
+        self._shared_header = shared_header
+        self._streams: dict[str, _Stream] = {}
+        self._open: OrderedDict[int, int] = OrderedDict()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def take(self, source: int, part: int, offset: int, attached: int) -> None:
+        """Add the pieces of a mini-batch.
+
+        Parameters
+        ----------
+        source
+            Descriptor of the part.
+        part
+            Its number.
+        offset, attached
+            Where the pieces begin in it, and how long they are, in bytes.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        StorageError
+            The part does not hold what was recorded.
+        """
+        try:
+            for piece in pieces_in(lambda size, at: os.pread(source, size, at), offset, attached):
+                self._add(source, part, piece)
+        except ValueError as error:
+            raise StorageError(
+                f"part {part} does not hold what was recorded ({error}); resume the job to run it again"
+            ) from error
+
+    def _add(self, source: int, part: int, piece: Piece) -> None:
+        stream = self._streams.get(piece.name)
+        if stream is None:
+            stream = self._streams[piece.name] = _Stream(len(self._streams))
+        stream.parts.add(part)
+        offset, left = piece.offset, piece.length
+        if piece.at == 0:
+            skipped = self._note_first_line(stream, source, piece)
+            offset, left = offset + skipped, left - skipped
+        last = b""
+        while left:
+            last = os.pread(source, min(left, _BLOCK_BYTES), offset)
+            if not last:
+                raise ValueError(f"it ends before byte {offset + left}")
+            self._write(stream, last)
+            offset, left = offset + len(last), left - len(last)
+        stream.is_ragged |= bool(last) and not last.endswith(b"\n")
+
+    def _note_first_line(self, stream: _Stream, source: int, piece: Piece) -> int:
+        """Look at how a worker began the file; return how much of it is a header that stands there
+        already.
+        """
+        start = os.pread(source, min(piece.length, _LONGEST_HEADER_BYTES), piece.offset)
+        line = start[: start.find(b"\n") + 1]
+        if not line:
+            return 0
+        stream.first_line = stream.first_line or line
+        if line == stream.first_line and len(line) < piece.length:
+            stream.repeats += 1
+        if not self._shared_header or line != stream.first_line:
+            return 0
+        if not stream.header:
+            stream.header = line
+            stream.on_top = not stream.size
+            if stream.on_top:
+                self._write(stream, line)
+        return len(line)
+
+    def _write(self, stream: _Stream, data: bytes) -> None:
+        view = memoryview(data)
+        descriptor = self._descriptor(stream.number)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        stream.size += len(data)
+        stream.crc = zlib.crc32(data, stream.crc)
+
+    def _descriptor(self, number: int) -> int:
+        descriptor = self._open.get(number)
+        if descriptor is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            descriptor = self._open[number] = os.open(self._folder / str(number), flags, 0o666)
+            if len(self._open) > _MOST_OPEN:
+                os.close(self._open.popitem(last=False)[1])
+        else:
+            self._open.move_to_end(number)
+        return descriptor
+
+    def finished(self) -> Iterator[AppendedFile]:
+        """Yield all files, in the order in which they appeared, each synced.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        """
+        for name, stream in self._streams.items():
+            if not stream.on_top:
+                self._put_header_on_top(stream)
+            os.fsync(self._descriptor(stream.number))
+            yield AppendedFile(name, self._folder / str(stream.number), stream.size, stream.crc)
+
+    def _put_header_on_top(self, stream: _Stream) -> None:
+        """The first piece in plan order was not the one that a worker wrote first."""
+        path = self._folder / str(stream.number)
+        below = path.with_name(f"{stream.number}.below")
+        os.close(self._descriptor(stream.number))
+        del self._open[stream.number]
+        os.rename(path, below)
+        stream.size, stream.crc, stream.on_top = 0, 0, True
+        self._write(stream, stream.header)
+        with open(below, "rb", buffering=0) as file:
+            while data := file.read(_BLOCK_BYTES):
+                self._write(stream, data)
+        below.unlink()
+
+    def notices(self) -> list[str]:
+        """Return what the user should know of these files."""
+        notices = []
+        for name, stream in self._streams.items():
+            if stream.repeats > 1 and not self._shared_header:
+                line = stream.first_line.decode("utf-8", "replace").strip()[:80]
+                notices.append(
+                    f"{name} begins {stream.repeats} times with the same line ({line}), once for each worker "
+                    "that wrote to it: if that is a header, gristmill: {shared_header: true} keeps one"
+                )
+            if stream.is_ragged and len(stream.parts) > 1:
+                notices.append(
+                    f"{name} was put together from pieces of {len(stream.parts)} workers that do not end "
+                    "with a line break: good for text that may be joined, not for archives. Close such a "
+                    "file before run() returns, under a name of its own"
+                )
+        more = len(notices) - _MOST_NOTICES
+        return [*notices[:_MOST_NOTICES], *([f"{more} more files are like these"] if more > 0 else [])]
+
+    def close(self) -> None:
+        """Close all; idempotent."""
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()

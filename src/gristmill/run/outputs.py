@@ -1,0 +1,170 @@
+"""The outputs of a running job: rows to be put in order, files to be delivered once they are durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gristmill.engine.contract import Farewell, Scored, Span
+from gristmill.errors import StorageError
+from gristmill.faults import reach
+from gristmill.run.commit import Committer, Rows
+from gristmill.run.delivery import Delivery
+from gristmill.run.job_folder import Job, JobFolder
+from gristmill.run.ledger import Ledger
+from gristmill.run.records import PublishedFile
+from gristmill.run.replay import Key, farewells, scored_ranges
+from gristmill.spec.values import OutputFormat
+
+
+class Outputs:
+    """Takes outcomes as they come, and brings what they left together."""
+
+    def __init__(self, committer: Committer, delivery: Delivery) -> None:
+        self.committer = committer
+        self.delivery = delivery
+        self._undelivered: list[Scored | Farewell] = []
+
+    @classmethod
+    def of(cls, job: Job, ledger: Ledger, delivery: Delivery) -> Outputs:
+        """Begin to put the outputs of a job together.
+
+        Raises
+        ------
+        StorageError
+            The output folder cannot be written.
+        """
+        settings = job.deployment.settings
+        is_native = settings.output_format is OutputFormat.CSV
+        committer = Committer(
+            parts=job.staging / "parts",
+            scratch=job.staging,
+            columns=ledger.columns,
+            with_header=is_native or settings.include_output_header,
+            lines=None if is_native else ledger.header_lines,
+            shared_header=settings.shared_header,
+        )
+        return cls(committer, delivery)
+
+    def take(self, scored: Scored) -> None:
+        """Take the outcome of mini-batches that returned."""
+        if scored.files:
+            self._undelivered.append(scored)
+        where = (scored.part, scored.offset, scored.length, scored.crc, scored.header, scored.attached)
+        self.committer.add(Rows(scored.span, *where))
+
+    def take_failed(self, span: Span) -> None:
+        """Know that a range has no rows: it failed for good."""
+        self.committer.add(Rows(span, 0, 0, 0, 0, 0))
+
+    def take_last(self, farewell: Farewell) -> None:
+        """Take what a worker left at its end, which belongs to no range."""
+        if farewell.files:
+            self._undelivered.append(farewell)
+        if farewell.attached:
+            part, offset, attached = farewell.part, farewell.offset, farewell.attached
+            self.committer.add_last(Rows(Span(0), part, offset, 0, 0, 0, attached))
+
+    def take_again(
+        self,
+        folder: JobFolder,
+        part_path: Callable[[int], Path],
+        revoked: frozenset[Key],
+        ledger: Ledger,
+    ) -> None:
+        """Put together again what earlier starts of the job had finished.
+
+        Raises
+        ------
+        JournalError
+            The journal cannot be read.
+        StorageError
+            The output folder is full or gone.
+        """
+        for scored in scored_ranges(folder.journal, revoked):
+            self.take(scored)
+            self.deliver()
+        for farewell in farewells(folder.journal, part_path):
+            self.take_last(farewell)
+        self.deliver()
+        for first, end in ledger.failed:
+            for mini_batch in range(first, end):
+                self.take_failed(Span(mini_batch))
+
+    def advance(self) -> None:
+        """Copy what has come to the front of the plan, if there is room.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or a part is gone.
+        """
+        if not self.committer.is_complete:
+            self.committer.advance_if_room()
+
+    def sync(self) -> None:
+        """Make files that were set aside survive a loss of power.
+
+        Raises
+        ------
+        StorageError
+            The disk does not take it.
+        """
+        if self._undelivered:
+            self.delivery.sync()
+
+    def deliver(self) -> None:
+        """Move files that were set aside: their outcomes are durable now.
+
+        Raises
+        ------
+        StorageError
+            The output folder is full or gone.
+        """
+        for outcome in self._undelivered:
+            self.delivery.deliver(outcome)
+        self._undelivered.clear()
+
+    def place_appended(self) -> list[PublishedFile]:
+        """Give the files that scripts append to their final names; safe to repeat after a crash.
+
+        Raises
+        ------
+        StorageError
+            The output folder is full or gone.
+        """
+        placed = []
+        reach("publish.before_files")
+        try:
+            for file in self.committer.appended.finished():
+                name = self.delivery.place(file.path, file.name)
+                placed.append(PublishedFile(name, file.size, file.crc))
+                reach("publish.after_file")
+        except OSError as error:
+            raise _not_placed(error) from error
+        return placed
+
+    def place_unfinished(self) -> None:
+        """Show the files that scripts append to, as far as they go, as ``<stem>.partial<suffix>``.
+
+        Raises
+        ------
+        StorageError
+            The output folder is full or gone.
+        """
+        try:
+            for file in self.committer.appended.finished():
+                self.delivery.place_unfinished(file.path, file.name)
+        except OSError as error:
+            raise _not_placed(error) from error
+
+    def close(self) -> None:
+        """Close all files; idempotent."""
+        self.committer.close()
+
+
+def _not_placed(error: OSError) -> StorageError:
+    return StorageError(
+        f"the files that the script appends to cannot be put together: {error}; nothing that was finished is "
+        "lost. Make room or repair the folder, then resume the job"
+    )

@@ -1,0 +1,201 @@
+"""What can be recorded about a job, and its form in the journal.
+
+A record is its kind (one byte), the length of its body (u32) and the body: a fixed struct for what comes
+in numbers, JSON for what is rare.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, NamedTuple
+
+from gristmill.engine.contract import Farewell, Scored, Span
+
+RECORD_HEAD = struct.Struct("<BI")
+_SCORED = struct.Struct("<QIIIHQQQQQIIIdIQIB")
+_FAREWELL = struct.Struct("<IQIQQIQ")
+_PLACED = struct.Struct("<QIIIQQI")
+_REVOKED = struct.Struct("<QIIIQQQQ")
+
+START, SCORED, FAILED, COLUMNS, MODULES, PLAN, MARK, REVOKED, PLACED, PUBLISHED, FAREWELL, FILE = range(1, 13)
+
+
+class Start(NamedTuple):
+    """A process has begun to work on the job."""
+
+    fence: int
+    run_id: str
+    host: str
+    pid: int
+    at: str
+    """UTC, ISO 8601."""
+    retry_failed: bool
+    """Whether ranges that had failed for good before get new tries."""
+
+
+class FailedTry(NamedTuple):
+    """A try that failed, and whether it was the last one."""
+
+    span: Span
+    attempt: int
+    reason: str
+    message: str
+    traceback: str
+    seconds: float
+    worker: int
+    log: str
+    final: bool
+    items: int
+    """Items in the span."""
+    at: str
+    """UTC, ISO 8601."""
+
+
+class JobColumns(NamedTuple):
+    """The columns that rows may have, under an id that holds within the job."""
+
+    header: int
+    names: tuple[str, ...]
+    line: str = ""
+    """The line that stands above such rows; empty where the output has none, or its own."""
+
+
+class Modules(NamedTuple):
+    """The script's own modules as the first worker loaded them: (path, SHA-256)."""
+
+    modules: tuple[tuple[str, str], ...]
+
+
+class PlanComplete(NamedTuple):
+    """The listing is over: the plan is what it is."""
+
+    mini_batches: int
+    items: int
+
+
+class Mark(NamedTuple):
+    """Everything before this survives a loss of power."""
+
+
+class Revoked(NamedTuple):
+    """A range whose end state is void, as if it had never been run: its rows were lost with the power, or the
+    listing that it belongs to was cut off and came out differently when it was made again.
+    """
+
+    span: Span
+    total: int
+    succeeded: int
+    part: int
+    """With `offset`, which record of the range is void; both 0 for a range that had failed."""
+    offset: int
+
+
+class Placed(NamedTuple):
+    """Where a range's rows are in the published file."""
+
+    span: Span
+    offset: int
+    length: int
+    crc: int
+
+
+class PublishedFile(NamedTuple):
+    """A file that scripts append to appeared under its final name."""
+
+    name: str
+    """Relative to the output folder."""
+    size: int
+    crc: int
+
+
+class Published(NamedTuple):
+    """The predictions file appeared under its final name; the `Placed` records since the last start
+    belong to it.
+    """
+
+    file: str
+    size: int
+    header_bytes: int
+    header_crc: int
+    at: str
+
+
+Record = (
+    Start
+    | Scored
+    | FailedTry
+    | JobColumns
+    | Modules
+    | PlanComplete
+    | Mark
+    | Revoked
+    | Placed
+    | Published
+    | Farewell
+    | PublishedFile
+)
+
+
+def encode(record: Record) -> bytes:
+    """Return a record as bytes; `decode` is its inverse."""
+    if isinstance(record, Scored):
+        return _framed(SCORED, _SCORED.pack(*record.span, *record[1:]))
+    if isinstance(record, Farewell):
+        return _framed(FAREWELL, _FAREWELL.pack(*record))
+    if isinstance(record, Mark):
+        return _framed(MARK, b"")
+    if isinstance(record, Revoked):
+        return _framed(REVOKED, _REVOKED.pack(*record.span, *record[1:]))
+    if isinstance(record, Placed):
+        return _framed(PLACED, _PLACED.pack(*record.span, *record[1:]))
+    kind = _KINDS[type(record)]
+    return _framed(kind, json.dumps(record._asdict(), default=str).encode("ascii"))
+
+
+def decode(kind: int, body: bytes) -> Record:
+    """Return the record of this kind and body.
+
+    Raises
+    ------
+    KeyError, ValueError, TypeError, struct.error
+        It is not a record of this release.
+    """
+    if kind == SCORED:
+        fields = _SCORED.unpack(body)
+        return Scored(Span(*fields[:4]), *fields[4:])
+    if kind == FAREWELL:
+        return Farewell(*_FAREWELL.unpack(body))
+    if kind == MARK:
+        return Mark()
+    if kind == REVOKED:
+        fields = _REVOKED.unpack(body)
+        return Revoked(Span(*fields[:4]), *fields[4:])
+    if kind == PLACED:
+        fields = _PLACED.unpack(body)
+        return Placed(Span(*fields[:4]), *fields[4:])
+    values = json.loads(body)
+    if kind == FAILED:
+        values["span"] = Span(*values["span"])
+    elif kind == COLUMNS:
+        values["names"] = tuple(values["names"])
+    elif kind == MODULES:
+        values["modules"] = tuple((name, digest) for name, digest in values["modules"])
+    record: Record = _TYPES[kind](**values)
+    return record
+
+
+def _framed(kind: int, body: bytes) -> bytes:
+    return RECORD_HEAD.pack(kind, len(body)) + body
+
+
+_TYPES: dict[int, Any] = {
+    START: Start,
+    FAILED: FailedTry,
+    COLUMNS: JobColumns,
+    MODULES: Modules,
+    PLAN: PlanComplete,
+    PUBLISHED: Published,
+    FILE: PublishedFile,
+}
+_KINDS: dict[Any, int] = {record: kind for kind, record in _TYPES.items()}

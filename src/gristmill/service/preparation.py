@@ -1,0 +1,59 @@
+"""A job before its first start: its own copies of what it needs, and its place in the output folder."""
+
+from __future__ import annotations
+
+import shutil
+
+from gristmill.errors import InputError, OutputError
+from gristmill.run.job_folder import Job, JobFolder
+from gristmill.service.snapshot import snapshot_code
+from gristmill.storage.filesystem import file_system_type, is_network
+
+
+def prepare(folder: JobFolder, job: Job) -> tuple[str, ...]:
+    """Lay out the job folder and the output's hidden folder.
+
+    Returns
+    -------
+    tuple of str
+        What the user should know.
+
+    Raises
+    ------
+    InputError
+        The list of inputs cannot be read.
+    OutputError
+        The output folder cannot be written.
+    """
+    snapshot = snapshot_code(job.deployment, folder.code, output=job.output)
+    _copy_input_list(folder, job)
+    folder.write(job)
+    folder.tell("created", input=str(job.input), output=str(job.output))
+    notices = list(snapshot.notices)
+    if is_network(folder.path):
+        notices.append(
+            f"the home {folder.path.parent.parent} is on a network file system "
+            f"({file_system_type(folder.path)}): the job is locked by a heartbeat as well; a local "
+            "GRISTMILL_HOME is quicker"
+        )
+    try:
+        job.staging.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(
+            f"the output folder {job.output} cannot be used: {error}; choose another with --output-path"
+        ) from error
+    if job.overwrite:
+        for path in (job.target, job.partial_target, job.failures, job.columns):
+            path.unlink(missing_ok=True)
+    return tuple(notices)
+
+
+def _copy_input_list(folder: JobFolder, job: Job) -> None:
+    """Keep the list of inputs with the job, which may be resumed before it was read to its end."""
+    listed = job.deployment.settings.input_list
+    if listed is None:
+        return
+    try:
+        shutil.copyfile(listed, folder.input_list)
+    except OSError as error:
+        raise InputError(f"the input list {listed} cannot be read: {error}; check its path") from error

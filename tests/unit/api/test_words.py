@@ -1,0 +1,58 @@
+"""Messages of the service in the words of Python, and the two doors' names for one thing."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import gristmill
+from gristmill.api.start import PLACES
+from gristmill.api.words import _IN_PYTHON, in_python
+from gristmill.cli.options import COMMANDS
+from gristmill.cli.parser import Parser
+
+NOT_ARGUMENTS = {"--help", "--json", "--strict", "--output"}
+
+
+def run_options() -> dict[str, str | None]:
+    """Return the options of ``gristmill run``, and where in a deployment each of them belongs."""
+    parser = Parser(prog="gristmill run")
+    COMMANDS["run"].add_options(parser)
+    actions = {name: action for action in parser._actions for name in action.option_strings}
+    return {name: getattr(action, "path", None) for name, action in actions.items() if name[:2] == "--"}
+
+
+def test_every_option_of_the_command_has_its_word() -> None:
+    assert set(run_options()) - NOT_ARGUMENTS == set(_IN_PYTHON)
+
+
+def test_arguments_stand_for_the_same_settings_as_the_options() -> None:
+    options = run_options()
+    assert {name: options[f"--{name.replace('_', '-')}"] for name in PLACES} == PLACES
+
+
+def test_words_for_arguments_are_arguments_of_run() -> None:
+    named = {word.partition("=")[0] for word in _IN_PYTHON.values()}
+    assert named - set(inspect.signature(gristmill.run).parameters) == set()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            "choose another with --output-path, or --overwrite to",
+            "choose another with output=, or overwrite=True to",
+        ),
+        ("1 of 64 cores in use: --workers auto", "1 of 64 cores in use: workers='auto'"),
+        ("one that does with --python PATH", "one that does with python=PATH"),
+        ("let --format csv unite them", "let format='csv' unite them"),
+        ("--job-name a b: a job's name has", "name=a b: a job's name has"),
+        ("--set settings.mini_batch_size=20", "settings={'settings.mini_batch_size': 20}"),
+        ("--frobnicate is your script's own", "--frobnicate is your script's own"),
+        ("/data/x--model/y is not there", "/data/x--model/y is not there"),
+        ("a -- b", "a -- b"),
+    ],
+)
+def test_options_are_said_as_arguments(typed: str, said: str) -> None:
+    assert in_python(typed) == said
