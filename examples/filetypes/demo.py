@@ -1,4 +1,4 @@
-"""What `python3 run.py demo` shows: Gristmill classifies the files of Python's own library folder.
+"""What `python3 run.py demo` shows: Gristmill classifies the files of Python's own library, or of a folder.
 
     python examples/filetypes/demo.py [FOLDER]
 
@@ -19,17 +19,18 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[2]
 OUTPUT = Path("out/demo")
-MOST_FILES = 6_000  # two cores score 150 to 200 files a second: about half a minute
-NOT_PYTHONS_OWN = {"site-packages", "dist-packages"}
+# Not Python's own, and copies of what stands beside them: they would be most of the result.
+NOT_SCORED = ("site-packages/", "dist-packages/", "__pycache__/")
 
 
 def main():
     """Run the demo; return the exit status of `gristmill run`."""
-    folder = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else library_part()
+    folder, excluded = chosen(sys.argv[1:])
     job = f"filetypes-demo-{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}"
     command = [
         *(console_entry(), "run", "examples/filetypes/classify.py"),
         *("--input", str(folder)),
+        *(word for pattern in excluded for word in ("--exclude", pattern)),
         *("--python", sys.executable),
         *("--workers", "2"),
         *("--mini-batch-size", "20"),
@@ -46,28 +47,11 @@ def main():
     return status
 
 
-def library_part():
-    """Choose what is scored: the whole library folder, or its largest part that fits into a short demo."""
-    library = Path(sysconfig.get_path("stdlib"))
-    counts = {library: files_below(library)}
-    if counts[library] <= MOST_FILES:
-        print(f"Scoring all {counts[library]:,} files of Python's library folder, {library}.")
-        return library
-    parts = [part for part in library.iterdir() if part.is_dir() and part.name not in NOT_PYTHONS_OWN]
-    counts |= {part: files_below(part) for part in sorted(parts)}
-    part = max((part for part in counts if counts[part] <= MOST_FILES), key=counts.__getitem__)
-    print(f"Python's library folder, {library}, has {counts[library]:,} files: too many for a short demo.")
-    print(f"Scoring {part.name}/, its largest part with at most {MOST_FILES:,}: {counts[part]:,} files.")
-    return part
-
-
-def files_below(folder):
-    """Count the files of a folder and its sub-folders; hidden ones do not count."""
-    count = 0
-    for _, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        count += sum(not name.startswith(".") for name in files)
-    return count
+def chosen(arguments):
+    """Return the folder to score, and patterns of what is left out: nothing, where a folder was named."""
+    if arguments:
+        return Path(arguments[0]).absolute(), ()
+    return Path(sysconfig.get_path("stdlib")), NOT_SCORED
 
 
 def console_entry():
