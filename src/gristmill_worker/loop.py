@@ -156,9 +156,12 @@ class Worker:
         self._leave_if_forked()
         try:
             self._finish(batch, first_item, items, attempt, total, encoded, began_ns)
-        except OSError as error:
-            self._report()
-            self._fail(batch, first_item, items, attempt, error, began_ns, "infrastructure")
+        except BaseException as error:
+            if self._pending[1] and self._pending[0] + self._pending[1] > batch:
+                raise  # it is recorded; whatever came of saying so ends this worker
+            # A full disk has a number; what a signal handler of the script's raised here is the script's.
+            ours = isinstance(error, OSError) and error.errno is not None
+            self._fail(batch, first_item, items, attempt, error, began_ns, "infrastructure" if ours else None)
 
     def _finish(
         self, batch: int, first_item: int, items: int, attempt: int, total: int, encoded: Any, began_ns: int

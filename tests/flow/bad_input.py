@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pytest
-
 from flow.mill import Ended, Mill
 
 ABC = ["a", "b", "c"]
 ONE_EACH = "mini_batch_size: 1, retry_settings: {max_retries: 0}"
 
-traceback_instead = pytest.mark.xfail(strict=True, reason="status 1 and no remedy instead of a refusal")
 
 # Returns what stands in each file; the files of these tests hold their own name.
 READS = """

@@ -52,7 +52,7 @@ from pathlib import Path
 
 import pytest
 
-from flow.bad_input import ABC, check_kept, check_refused, made, traceback_instead
+from flow.bad_input import ABC, check_kept, check_refused, made
 from flow.mill import Mill
 
 
@@ -74,8 +74,8 @@ LONG = "x" * 4000
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        pytest.param(["--input", f"in/{LONG}"], ["the input in/xxx"], marks=traceback_instead),
-        pytest.param(["--output-path", LONG], ["--output-path"], marks=traceback_instead),
+        pytest.param(["--input", f"in/{LONG}"], ["the input in/xxx"]),
+        pytest.param(["--output-path", LONG], ["--output-path"]),
         (["--model", LONG], ["--model xxx", "File name too long"]),
         (["--python", LONG], ["--python xxx", "File name too long"]),
         (["--input-list", LONG], ["--input-list xxx", "File name too long"]),
@@ -173,9 +173,6 @@ def test_a_model_that_is_not_there_is_refused_with_what_is(mill: Mill) -> None:
         pytest.param(
             "def run(mini_batch):\n    return ['\0']\n",
             ["score.py", "null byte"],
-            marks=pytest.mark.xfail(
-                strict=True, reason="found by the worker only, and told without the file"
-            ),
         ),
     ],
     ids=["no run", "empty", "syntax", "tabs", "null"],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flow.bad_input import ABC, check_kept, check_refused, made, traceback_instead
+from flow.bad_input import ABC, check_kept, check_refused, made
 from flow.mill import Mill
 
 
@@ -99,9 +99,6 @@ LOCKED = {
         ["--input-list", "list"],
         ["the input list ", "/list cannot be read", "check its path"],
     ),
-}
-# The same; these are not answered so yet.
-LOCKED_UNNOTICED = {
     "place of the input": ("up", 0, ["--input", "up/in"], ["the input up/in", "Permission denied"]),
     "output that cannot be looked into": ("out", 0, [], ["/out", "Permission denied", "--output-path"]),
     "place of the output that cannot be looked into": (
@@ -118,7 +115,6 @@ LOCKED_UNNOTICED = {
     "case",
     [
         *(pytest.param(case, id=name) for name, case in LOCKED.items()),
-        *(pytest.param(case, id=name, marks=traceback_instead) for name, case in LOCKED_UNNOTICED.items()),
     ],
 )
 def test_what_may_not_be_touched_is_refused_with_the_remedy(

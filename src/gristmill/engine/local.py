@@ -102,7 +102,9 @@ class LocalEngine:
             self._fill_seats(time.monotonic(), None)
         except OSError as error:
             self.close()
-            raise JobError(f"the workers cannot be started: {error}") from error
+            raise JobError(
+                f"the workers cannot be started: {error}; make room or give access there, then resume the job"
+            ) from error
 
     def room(self) -> int:
         """Return what the neediest worker would take."""

@@ -13,15 +13,18 @@ from pathlib import Path
 from gristmill.engine.contract import Engine
 from gristmill.engine.crew import crew_for, resources_for
 from gristmill.engine.environment import Interpreter, choose_interpreter
+from gristmill.engine.launch import worker_archive
 from gristmill.engine.local import LocalEngine
 from gristmill.engine.staging import unstage_model
 from gristmill.errors import (
     GristmillError,
+    HomeError,
     InputError,
     JobChangedError,
     JobStateError,
     OutputError,
     RequestError,
+    StorageError,
     UnknownJobError,
 )
 from gristmill.faults import reach
@@ -49,6 +52,7 @@ from gristmill.settings import Home
 __all__ = ["JobView", "Jobs", "Progress", "RunRequest", "RunningJob", "Verification"]
 
 _CANCEL_LOOK_EVERY_S = 0.2
+_OTHER_HOME = "make room and give yourself access there, or set GRISTMILL_HOME to a folder that you can write"
 
 
 class RunningJob:
@@ -145,15 +149,20 @@ class Jobs:
         check_output(job, request.overwrite)
         self._check_alone(job)
         folder.create()
+        self._check_cache(folder)
         output_existed = job.output.exists()
         try:
             notices = prepare(folder, job)
             notices = (*deployment.notices, *crew.notices, *warned, *notices)
             running = self._begin(folder, interpreter, notices)
             running.notices += advice(circumstances(running.execution, resources, request.chose_workers))
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(folder.path, ignore_errors=True)
             shutil.rmtree(job.staging if output_existed else job.output, ignore_errors=True)
+            if isinstance(error, StorageError):
+                raise HomeError(
+                    f"job {name} cannot be made: {error.__cause__ or error}; {_OTHER_HOME}"
+                ) from error
             raise
         reach("job.created")
         return running
@@ -279,6 +288,17 @@ class Jobs:
                 f"{name!r} is not the name of a job; gristmill job list names those that are"
             )
         return JobFolder(self._home.jobs / name)
+
+    def _check_cache(self, folder: JobFolder) -> None:
+        """Make what all jobs need once, while nothing is begun yet."""
+        try:
+            worker_archive(self._home.cache)
+        except OSError as error:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise HomeError(
+                f"the home {self._home.path} cannot be used: {error.strerror}, in {self._home.cache}; "
+                f"{_OTHER_HOME}"
+            ) from error
 
     def _check_alone(self, job: Job) -> None:
         """Refuse an output that another job, running now, is going to write."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
-from gristmill.errors import InputError, OutputError, SpecError
+from gristmill.errors import InputError, OutputError, RequestError, SpecError
 from gristmill.run.job_folder import Job
 from gristmill.spec.values import Deployment, OutputAction
 
@@ -31,9 +31,34 @@ class RunRequest:
 
 def _is_empty(folder: Path) -> bool:
     """Say whether nothing is in a folder but the hidden places of jobs that are still to be resumed."""
-    return all(path.name.startswith(".gristmill-") for path in folder.iterdir())
+    try:
+        return all(path.name.startswith(".gristmill-") for path in folder.iterdir())
+    except OSError as error:
+        raise OutputError(
+            f"the output folder {folder} cannot be looked into: {error.strerror}; choose another with "
+            "--output-path"
+        ) from error
 
 
+def _is_there(path: Path, kind: type[RequestError], what: str, option: str) -> bool:
+    """Say whether something is at a path; where nobody can look, that is the answer."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise kind(
+            f"{what} cannot be looked up: {error.strerror}; give another path with {option}"
+        ) from error
+    return True
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}… ({len(text)} characters)"
+
+
+_LONGEST_SHOWN = 300
 _RESERVED = ("failures.jsonl",)
 
 
@@ -77,7 +102,7 @@ def checked_input(path: Path) -> Path:
         There is nothing there.
     """
     absolute = path.expanduser().absolute()
-    if not absolute.exists():
+    if not _is_there(absolute, InputError, f"the input {_short(path)}", "--input"):
         raise InputError(f"the input {path} does not exist; give a folder of files, or one file")
     return absolute
 
@@ -95,19 +120,20 @@ def check_output(job: Job, overwrite: bool) -> None:
         raise SpecError(
             f"settings.output_file_name: {name} is the name of another file that jobs write; choose another"
         )
-    if job.output.exists() and not job.output.is_dir():
+    is_there = _is_there(job.output, OutputError, f"the output {_short(job.output)}", "--output-path")
+    if is_there and not job.output.is_dir():
         raise OutputError(f"the output {job.output} is a file; --output-path takes a folder")
     if overwrite:
         return
     is_summary = job.deployment.settings.output_action is OutputAction.SUMMARY_ONLY
-    if is_summary and job.output.is_dir() and not _is_empty(job.output):
+    if is_summary and is_there and not _is_empty(job.output):
         raise OutputError(
             f"the output folder {job.output} is not empty; choose another with --output-path, or "
             "--overwrite to write "
             "into it"
         )
     for path in (job.target, job.partial_target):
-        if path.exists():
+        if _is_there(path, OutputError, f"the output {_short(path)}", "--output-path"):
             raise OutputError(
                 f"the output {path} exists already; choose another folder with --output-path, or "
                 "--overwrite to replace it"

@@ -102,15 +102,27 @@ def warnings_of_script(deployment: Deployment, python: tuple[int, int, int]) -> 
 def _parsed(
     deployment: Deployment, source: bytes, python: tuple[int, int, int]
 ) -> ScriptText | tuple[Finding, ...]:
+    if b"\0" in source:
+        return (_null_byte(deployment.scoring_script, source),)
     try:
         with warnings.catch_warnings(action="ignore"):  # the worker's Python will show them
             return ScriptText(deployment=deployment, tree=ast.parse(source))
     except SyntaxError as wrong:
-        if python[:2] > sys.version_info[:2] or b"\0" in source:
+        if python[:2] > sys.version_info[:2]:
             return ()
         return (_syntax_error(deployment.scoring_script, wrong),)
     except (ValueError, RecursionError, MemoryError):
         return ()
+
+
+def _null_byte(script: str, source: bytes) -> Finding:
+    line = source[: source.index(b"\0")].count(b"\n") + 1
+    return error(
+        "syntax-error",
+        f"{script}:{line}",
+        "the script holds a null byte, which no Python reads",
+        "save it as plain text, in UTF-8",
+    )
 
 
 def _syntax_error(script: str, wrong: SyntaxError) -> Finding:
