@@ -26,6 +26,13 @@ from __future__ import annotations
 from typing import Any
 
 
+def in_words(error: BaseException, *, with_path: bool = False) -> str:
+    """Say what an error of the system is, without its number; with its path where nothing else names that."""
+    words = getattr(error, "strerror", None) or str(error)
+    path = getattr(error, "filename", None)
+    return f"{words}: {path}" if with_path and path is not None else words
+
+
 class GristmillError(Exception):
     """The root: anything that Gristmill itself reports."""
 

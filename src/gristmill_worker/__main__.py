@@ -96,7 +96,7 @@ def encoder_of(configuration: Dict[str, Any]) -> Callable[[object, Sequence[str]
 
 def _writes(configuration: Dict[str, Any]) -> Writes:
     notes = os.path.join(configuration["working_folder"], ".written-by-children")
-    return Writes(configuration["outbox"], notes)
+    return Writes(configuration["outbox"], notes, configuration["working_folder"])
 
 
 def _refuse(channel: Channel, error_log: str, message: str) -> int:

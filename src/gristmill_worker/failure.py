@@ -1,6 +1,7 @@
 """A failure in the user's script, in words: a message of one line and the script's own traceback."""
 
 import os
+import re
 import sys
 import traceback
 from types import TracebackType
@@ -12,6 +13,9 @@ from gristmill_worker.script import ScriptError
 #: Longer messages are cut; the traceback holds the rest.
 _MESSAGE_CHARACTERS = 2000
 _TRACEBACK_CHARACTERS = 60_000
+#: More files of a model are counted, not named.
+_MOST_FILES = 10
+_MODEL_VARIABLES = ("AZUREML_MODEL_DIR", "GRISTMILL_MODEL_PATH")
 
 
 def reason_of(error: BaseException) -> str:
@@ -23,26 +27,57 @@ def reason_of(error: BaseException) -> str:
     return "exception"
 
 
-def describe(error: BaseException, script: str, stage: str) -> Tuple[str, str]:
-    """Return (message, traceback text) of what the script raised in ``stage``.
+def describe(error: BaseException, script: str, stage: str, code: str = "") -> Tuple[str, str]:
+    """Return (message, traceback text) of what the script raised in ``stage``; ``code`` is its folder.
 
-    The traceback begins in the script: our own frames say nothing to its author.
+    The traceback begins in the script: our own frames say nothing to its author. The message names the line
+    of its author's that raised, or called what did; of a text of many lines it has the first.
     """
     if isinstance(error, (BadReturn, ScriptError)):
         return str(error), str(error) + "\n"
     name = type(error).__name__
-    text = _text_of(error)
+    text = _first_line(_text_of(error))
     if isinstance(error, SystemExit):
         message = "%s ended the process with sys.exit(%s) in %s" % (script, text, _called(stage))
     else:
         message = "%s: %s" % (name, text) if text else name
-    message += _misplaced(error)
     trace = _own_part(error.__traceback__)
     lines = traceback.format_exception(type(error), error, trace)
-    where = _place(trace)
+    where = _place(trace, code)
     if where:
         message = "%s (%s)" % (message, where)
-    return _shortened(message, _MESSAGE_CHARACTERS), _shortened("".join(lines), _TRACEBACK_CHARACTERS)
+    message = _shortened(message, _MESSAGE_CHARACTERS) + _remedy(error, code)
+    return message, _shortened("".join(lines), _TRACEBACK_CHARACTERS)
+
+
+def _remedy(error: BaseException, code: str) -> str:
+    """Say what to do, where that is known; it begins with a semicolon."""
+    known = _of_argparse(error) or _misplaced(error) or _without_model(error) or _not_in_the_model(error)
+    return known or _not_installed(error, code)
+
+
+def _first_line(text: str) -> str:
+    """Return the first line of a text that says something; the traceback holds all of it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    said = lines.pop(0)
+    while lines and said.endswith(":"):
+        said = "%s %s" % (said, lines.pop(0))
+    return said + " …" if lines else said
+
+
+def _of_argparse(error: BaseException) -> str:
+    """Say what ``argparse`` said on standard error before it ended the process."""
+    trace = error.__traceback__ if isinstance(error, SystemExit) else None
+    while trace is not None:
+        frame = trace.tb_frame
+        said = frame.f_locals.get("message")
+        if frame.f_globals.get("__name__") == "argparse" and isinstance(said, str) and said:
+            return "; argparse said: %s. Give the script its arguments with " % said.strip() + _ARGUMENTS
+        trace = trace.tb_next
+    return ""
+
+
+_ARGUMENTS = '--set gristmill.program_arguments="...", or give them defaults'
 
 
 def _misplaced(error: BaseException) -> str:
@@ -54,6 +89,44 @@ def _misplaced(error: BaseException) -> str:
         return ""
     hint = "; it lies beside the script, but each worker has a working folder of its own: "
     return hint + "open Path(__file__).parent / %r" % (name,)
+
+
+def _without_model(error: BaseException) -> str:
+    """Say how a model is given, where its variable is read and not set."""
+    name = error.args[0] if isinstance(error, KeyError) and error.args else None
+    if not isinstance(name, str) or name not in _MODEL_VARIABLES or name in os.environ:
+        return ""
+    return "; there is no model: name one with --model PATH, or with model: {path: ...} in a deployment"
+
+
+def _not_in_the_model(error: BaseException) -> str:
+    """Say what the model's folder holds, where a file was looked for in it that is not there."""
+    folder = os.environ.get("AZUREML_MODEL_DIR", "")
+    name = getattr(error, "filename", None) if isinstance(error, FileNotFoundError) else None
+    if folder and not isinstance(name, str):  # many a library says it with an exception of its own
+        found = re.search(re.escape(folder) + r"/[^\s'\",:;)]+", _text_of(error))
+        name = found.group() if found else None
+    if not folder or name is None or not name.startswith(folder) or os.path.lexists(name):
+        return ""
+    held = sorted(
+        os.path.relpath(os.path.join(here, one), folder)
+        for here, _, files in os.walk(folder, followlinks=True)
+        for one in files
+    )
+    more = " and %d more" % (len(held) - _MOST_FILES) if len(held) > _MOST_FILES else ""
+    return "; AZUREML_MODEL_DIR holds: %s%s" % (", ".join(held[:_MOST_FILES]) or "no files", more)
+
+
+def _not_installed(error: BaseException, code: str) -> str:
+    """Say which Python it is that lacks a package; one of the script's own folder is nobody's to install."""
+    if not isinstance(error, ModuleNotFoundError) or not isinstance(error.name, str):
+        return ""
+    package = error.name.partition(".")[0]
+    beside = os.path.join(code, package)
+    if package in sys.modules or os.path.exists(beside) or os.path.exists(beside + ".py"):
+        return ""
+    what = "; the package %r is not in the Python that runs the script (%s)" % (package, sys.executable)
+    return what + ": install it there, or name another with --python"
 
 
 def _called(stage: str) -> str:
@@ -79,11 +152,17 @@ def _own_part(trace: Optional[TracebackType]) -> Optional[TracebackType]:
     return None
 
 
-def _place(trace: Optional[TracebackType]) -> str:
-    """Return ``file:line`` of the first frame: the script's own line."""
-    if trace is None:
+def _place(trace: Optional[TracebackType], code: str) -> str:
+    """Return ``file:line`` of the innermost frame in the user's own code; the first one, if none is."""
+    found = trace
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if code and file.startswith(code.rstrip("/") + "/") and "/site-packages/" not in file:
+            found = trace
+        trace = trace.tb_next
+    if found is None:
         return ""
-    return "%s:%d" % (os.path.basename(trace.tb_frame.f_code.co_filename), trace.tb_lineno)
+    return "%s:%d" % (os.path.basename(found.tb_frame.f_code.co_filename), found.tb_lineno)
 
 
 def _shortened(text: str, limit: int) -> str:

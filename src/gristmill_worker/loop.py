@@ -28,6 +28,10 @@ _HELD = (
     "is taken when it is closed, at the latest after shutdown(), and what was scored since it was opened "
     "counts only then. Close it before run() returns, or write one file for each mini-batch"
 )
+_MISSED = (
+    "run() left {names} in its working folder, which is removed: write to the folder in "
+    "AZUREML_BI_OUTPUT_PATH"
+)
 _LEAVING = "it held {} open after a failed try, and what the try wrote there cannot be taken back"
 
 Encoder = Callable[[object, Sequence[str]], Any]
@@ -82,7 +86,7 @@ class Worker:
                 self._script.init()
         except BaseException as error:  # whatever it is, it is reported and ends this worker
             self._leave_if_forked()
-            message, text = describe(error, os.path.basename(path), stage)
+            message, text = describe(error, os.path.basename(path), stage, code)
             self._log_error(text)
             self._channel.tell(wire.START_FAILED, {"stage": stage, "message": message, "traceback": text})
             return False
@@ -250,7 +254,7 @@ class Worker:
     ) -> None:
         self._report()
         held = self._outbox.put_back()
-        message, text = describe(error, self._script.file_name, "run")
+        message, text = describe(error, self._script.file_name, "run", self._script.code)
         position = self._log_error("mini-batch %d, try %d\n%s" % (batch, attempt, text))
         self._channel.tell(
             wire.FAILED,
@@ -287,9 +291,10 @@ class Worker:
             try:
                 self._script.shutdown()
             except BaseException as error:  # logged; it never fails the job (contract, section 1)
-                problem, text = describe(error, self._script.file_name, "shutdown")
+                problem, text = describe(error, self._script.file_name, "shutdown", self._script.code)
                 self._log_error(text)
         self._leave_if_forked()
+        self._tell_missed()
         farewell = {"shutdown_error": problem, "files": 0, "offset": 0, "attached": 0, "attached_crc": 0}
         farewell["peak_bytes"] = peak_bytes()
         if self._has_scored and self._outbox.is_touched():
@@ -311,6 +316,12 @@ class Worker:
         offset = self._part.offset
         attached, crc = self._part.attach(self._outbox.folder, takings.pieces)
         return {"files": takings.files, "offset": offset, "attached": attached, "attached_crc": crc}
+
+    def _tell_missed(self) -> None:
+        names = self._outbox.missed()
+        if names:
+            others = " and %d more" % (len(names) - 1) if len(names) > 1 else ""
+            self._notice("missed", _MISSED.format(names=names[0] + others))
 
     def _tell_held(self) -> None:
         names = ", ".join(self._outbox.foreign[:3])

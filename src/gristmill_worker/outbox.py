@@ -20,7 +20,7 @@ from gristmill_worker.writes import APPENDED, WHOLE, News, Writes
 
 #: A folder's mtime has the grain of the kernel's tick; within it a change cannot be seen.
 _TICK_NS = 20_000_000
-#: Appended files, and empty folders, that are kept for scripts that come back to them.
+#: Appended files that are kept for scripts that come back to them.
 _MOST_KEPT = 256
 _PROBE_BYTES = 4096
 _AT_THE_END = "shutdown"
@@ -72,7 +72,9 @@ class Outbox:
         """What has been taken of each file that stays; the latest last."""
         self._settling: Dict[str, _Known] = {}
         self._folders: Set[str] = set()
-        """Folders that were there when the running try began."""
+        """Folders that are there; a script may remember which it has made, so none is ever removed."""
+        self._empty: Dict[str, int] = {}
+        """Their mtimes, of those that were empty when they were last looked into."""
         self._of_init: Dict[str, int] = {}
         self._folders_of_init: Set[str] = set()
         self._opened_in_init: Dict[str, str] = {}
@@ -84,6 +86,7 @@ class Outbox:
         """Remember what ``init()`` left: it belongs to the first mini-batch that returns."""
         os.makedirs(self.folder, exist_ok=True)
         self._opened_in_init = self._writes.news().opened
+        self._writes.forget_relative()
         self._of_init = {name: status.st_size for name, status in self._files()}
         self._folders_of_init = set(self._folders)
         self._has_content = bool(self._of_init or self._folders)
@@ -113,6 +116,10 @@ class Outbox:
             The disk is full, or somebody removed the folder.
         """
         return self._take("%d-%d-%d" % (first, first_item, attempt), is_last=False)
+
+    def missed(self) -> List[str]:
+        """Return what the script wrote, since `begin`, into its working folder rather than here."""
+        return self._writes.left_behind()
 
     def has_open(self) -> bool:
         """Say whether this process still holds a file open for writing."""
@@ -227,7 +234,6 @@ class Outbox:
         news = self._writes.news()
         self._follow(news)
         self._settling = {}
-        folders = set(self._folders)
         for name, status in list(self._files()):
             size, known = status.st_size, self._taken.get(name)
             keep = known.size if known is not None else self._of_init.get(name)
@@ -238,8 +244,6 @@ class Outbox:
                 self._of_init.pop(name, None)
             elif size > keep:
                 os.truncate(path, keep)
-        for new in sorted(self._folders - folders, reverse=True):
-            self._remove_folder(new)
         self._seen_ns = 0
         self._has_content = bool(self._taken or self._of_init or self._folders)
         return sorted(held)
@@ -254,28 +258,30 @@ class Outbox:
                     os.unlink(os.path.join(self.folder, name))
                 except OSError:
                     continue  # the script has removed it, or its folder
-        if len(self._folders) > _MOST_KEPT:
-            for name in sorted(self._folders - self._folders_of_init, reverse=True):
-                self._remove_folder(name)
-
-    def _remove_folder(self, name: str) -> None:
-        try:
-            os.rmdir(os.path.join(self.folder, name))
-        except OSError:
-            return  # not empty
-        self._folders.discard(name)
 
     def _files(self) -> Iterator[Tuple[str, os.stat_result]]:
-        """Yield all files, with their relative path; note the folders."""
+        """Yield all files, with their relative path; note the folders.
+
+        A folder that was empty and has the same mtime is not looked into: scripts may make many.
+        """
         self._folders = set()
-        below = [""]
+        empty, self._empty = self._empty, {}
+        now_ns = time.time_ns()
+        below = [("", 0)]
         while below:
-            above = below.pop()
+            above, changed_ns = below.pop()
+            is_empty = True
             with os.scandir(os.path.join(self.folder, above)) as entries:
                 for entry in sorted(entries, key=lambda one: one.name):
-                    name = above + entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        self._folders.add(name)
-                        below.append(name + "/")
+                    is_empty = False
+                    name, status = above + entry.name, entry.stat(follow_symlinks=False)
+                    if not stat.S_ISDIR(status.st_mode):
+                        yield name, status
+                        continue
+                    self._folders.add(name)
+                    if empty.get(name) == status.st_mtime_ns:
+                        self._empty[name] = status.st_mtime_ns
                     else:
-                        yield name, entry.stat(follow_symlinks=False)
+                        below.append((name + "/", status.st_mtime_ns))
+            if is_empty and above and now_ns - changed_ns > _TICK_NS:
+                self._empty[above[:-1]] = changed_ns

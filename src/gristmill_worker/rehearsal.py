@@ -270,7 +270,8 @@ class Rehearsal:
 
     def _failed(self, error: BaseException, **more: Any) -> None:
         self._leave_if_forked()
-        message, text = describe(error, os.path.basename(self._configuration["script"]), self._stage)
+        script, code = os.path.basename(self._configuration["script"]), self._configuration["code"]
+        message, text = describe(error, script, self._stage, code)
         name = type(error).__name__
         module = getattr(error, "name", None) if isinstance(error, ImportError) else None
         self._tell(

@@ -40,8 +40,9 @@ class Context:
 class Script:
     """A scoring script that has been imported."""
 
-    def __init__(self, module: Any, path: str) -> None:
+    def __init__(self, module: Any, path: str, code: str) -> None:
         self.file_name = os.path.basename(path)
+        self.code = code
         self._module = module
         self.init: Optional[Callable[[], object]] = _callable(module, "init", self.file_name)
         self.shutdown: Optional[Callable[[], object]] = _callable(module, "shutdown", self.file_name)
@@ -75,7 +76,7 @@ class Script:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-        return cls(module, path)
+        return cls(module, path, code)
 
     def forget(self) -> None:
         """Drop the script's globals, as the end of the interpreter would, so that what they hold is
@@ -117,7 +118,8 @@ def _takes_context_by_signature(run: Callable[..., object]) -> bool:
 def _callable(module: Any, name: str, file_name: str) -> Optional[Callable[..., object]]:
     value = getattr(module, name, None)
     if value is not None and not callable(value):
-        raise ScriptError("%s: %s is a %s, not a function" % (file_name, name, type(value).__name__))
+        kind = type(value).__name__
+        raise ScriptError("%s: %s is of the type %s, not a function" % (file_name, name, kind))
     return value
 
 

@@ -3,7 +3,7 @@
 Audit events tell of each ``open``, removal and renaming before it is done, whoever does it in Python: the
 script, pandas, ``logging``. A file that is only opened for appending is *appended* to; one that is opened for
 writing in another way is written *whole*. Of files that a native library or another program opens nothing is
-said.
+said. What is opened by a relative path in the working folder is noted, too: it is lost when that is removed.
 """
 
 import fcntl
@@ -20,8 +20,12 @@ _DESCRIPTORS = "/proc/self/fd"
 #: What every file object of Python descends from. Types are compared by their own line of descent, since
 #: `isinstance` would ask proxies what they stand for.
 _BASE = io.IOBase.__mro__[1]
-#: Files of these modules keep back what was written until they are closed; their `flush` does nothing.
-_KEEP_BACK = ("bz2", "lzma")
+#: Files of these modules keep back what was written, or the end that makes it whole, until they are closed.
+_KEEP_BACK = ("bz2", "gzip", "lzma")
+#: How the names begin of what libraries, and scripts for the moment, put in a working folder.
+_PASSING = (".", "tmp", "temp", "pymp-", "torch_", "__pycache__")
+#: So many files in the working folder are remembered; what matters is that there are any.
+_MOST_RELATIVE = 100
 
 APPENDED, WHOLE = "appended", "whole"
 
@@ -40,7 +44,7 @@ class News(NamedTuple):
 class Writes:
     """Watches one folder for as long as the process lives; an audit hook cannot be taken away."""
 
-    def __init__(self, folder: str, notes: str) -> None:
+    def __init__(self, folder: str, notes: str, working_folder: str = "") -> None:
         """Begin to watch.
 
         Parameters
@@ -49,10 +53,14 @@ class Writes:
             The folder; absolute.
         notes
             A file outside it, in which forked children leave word of what they open.
+        working_folder
+            The folder from which relative paths lead, and which is removed in the end.
         """
         self._real = os.path.realpath(folder) + "/"
         self._prefixes = tuple({folder.rstrip("/") + "/", self._real})
         self._notes = notes
+        self._working = os.path.realpath(working_folder) + "/" if working_folder else ""
+        self._relative: Set[str] = set()
         self._process = os.getpid()
         self._news = News({}, [], set())
         self._unbuffered: Set[str] = set()
@@ -78,11 +86,15 @@ class Writes:
                 self._on_rename(self._name_of(arguments[0], arguments[1]), None)
             else:
                 source, target, source_folder, target_folder = arguments
+                if self._working and target_folder < 0 and not os.path.isabs(os.fsdecode(target)):
+                    self._on_relative(os.fsdecode(target))
                 self._on_rename(self._name_of(source, source_folder), self._name_of(target, target_folder))
         except Exception:  # whatever a strange path does here, it must not reach the script
             return
 
     def _on_open(self, path: str, mode: Optional[str], flags: int) -> None:
+        if mode is not None and self._working and not os.path.isabs(path):
+            self._on_relative(path)
         name = self._name_of(path)
         how = APPENDED if flags & os.O_APPEND else WHOLE
         if name is None:
@@ -95,6 +107,11 @@ class Writes:
         _note_open(self._news.opened, name, how)
         if mode is None:  # `os.open`
             self._unbuffered.add(name)
+
+    def _on_relative(self, path: str) -> None:
+        path = os.path.abspath(path)
+        if path.startswith(self._working) and len(self._relative) < _MOST_RELATIVE:
+            self._relative.add(path[len(self._working) :])
 
     def _on_rename(self, source: Optional[str], target: Optional[str]) -> None:
         if os.getpid() != self._process:
@@ -152,6 +169,22 @@ class Writes:
             if name:
                 _note_open(found.opened, os.fsdecode(name), how.decode("ascii"))
         return found
+
+    def forget_relative(self) -> None:
+        """From here on only new files in the working folder count."""
+        self._relative.clear()
+
+    def left_behind(self) -> List[str]:
+        """Return the files that Python code wrote into the working folder and that are still there.
+
+        Hidden and temporary ones do not count, nor what was opened by an absolute path, as `tempfile` does.
+        """
+        return sorted(
+            name
+            for name in self._relative
+            if not any(part.startswith(_PASSING) for part in name.split("/"))
+            and os.path.isfile(self._working + name)
+        )
 
     def held(self) -> Dict[str, List[int]]:
         """Return the descriptors that this process holds open for writing, by relative path."""

@@ -173,6 +173,14 @@ class ScriptedEngine:
             running=sum(worker.outstanding for worker in self._crew),
         )
 
+    def wind_down(self, limit_s: float) -> Sequence[Event]:
+        events: list[Event] = []
+        for worker in self._crew:
+            self._tell_pending(worker, events)
+            self._drop_queue(worker, events)
+        self._count(events)
+        return events
+
     def halt(self) -> Sequence[Event]:
         self.is_halted = True
         events: list[Event] = []

@@ -14,12 +14,13 @@ from doubles.scripted_engine import ScriptedEngine, numbered_rows
 from gristmill.run import replay
 from gristmill.run.commit import Assembly, Committer
 from gristmill.run.delivery import Delivery
+from gristmill.run.growing_plan import Plan
 from gristmill.run.job_folder import JobFolder
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
 from gristmill.run.records import Published, Start
-from gristmill.run.scheduler import Ending, Plan, Rules, Scheduler
+from gristmill.run.scheduler import Ending, Rules, Scheduler
 from gristmill.spec.values import ErrorThreshold
 
 

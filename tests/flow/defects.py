@@ -20,7 +20,7 @@ SEEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "def run(mini_batch):\n    d = {p: 1 for p in mini_batch}\n    return d\n",
         (),
     ),
-    "returns a generator": ("wrong-return", "def run(mini_batch):\n    return map(str, mini_batch)\n", ()),
+    "returns a generator": ("wrong-return", "def run(b):\n    m = map(str, b)\n    return m\n", ()),
     "returns a number": ("wrong-return", "def run(mini_batch):\n    n = 1.5\n    return n\n", ()),
     "returns one result for all": (
         "fewer-results",

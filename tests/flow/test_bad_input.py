@@ -140,7 +140,7 @@ def test_a_model_that_is_not_there_is_refused_with_what_is(mill: Mill) -> None:
     from_file = mill.run()
 
     check_refused(
-        mill, from_option, [f"--model weighs: model: no such file or folder: {mill.root}/weighs", "weights"]
+        mill, from_option, [f"--model weighs: no such file or folder: {mill.root}/weighs", "weights"]
     )
     check_refused(
         mill,

@@ -156,3 +156,46 @@ def test_an_exception_without_a_text_costs_its_file_and_is_named(mill: Mill) -> 
 
     check_kept(mill, ended, ABC, failed=["b"])
     assert "b: Mute: (its text cannot be shown: str() of it failed) (score.py:" in ended.err
+
+
+LOADS = """
+model = None
+def init():
+    global model
+    model = {load}
+def run(mini_batch): return mini_batch
+"""
+FOLDER = 'os.environ.get("AZUREML_MODEL_DIR", "/nowhere")'
+HOLDS = "; AZUREML_MODEL_DIR holds: "
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (f'open(Path({FOLDER}, "-".join("iris")))', f"{HOLDS}model/iris.bin, model/more/a.txt"),
+        (f'exec("raise OSError(" + repr({FOLDER} + "/x.onnx failed") + ")")', f"{HOLDS}model/iris.bin"),
+        ('__import__("no_such_package")', "; the package 'no_such_package' is not in the Python"),
+    ],
+)
+def test_an_init_that_misses_something_is_told_what_there_is(mill: Mill, load: str, words: str) -> None:
+    mill.write("model/iris.bin", "x")
+    mill.write("model/more/a.txt", "x")
+    mill.inputs(["a"])
+    mill.script(LOADS.format(load=load))
+    mill.deployment()
+
+    ended = mill.run("--model", "model")
+
+    assert ended.status == 1
+    assert words in ended.view["message"]
+
+
+def test_a_model_that_is_not_given_is_told_with_its_option(mill: Mill) -> None:
+    mill.inputs(["a"])
+    mill.script(LOADS.format(load='os.environ["_".join(["AZUREML", "MODEL", "DIR"])]'))
+    mill.deployment()
+
+    message = mill.run().view["message"]
+
+    assert "KeyError: 'AZUREML_MODEL_DIR' (" in message
+    assert "there is no model: name one with --model PATH" in message

@@ -99,6 +99,15 @@ def test_check_shows_what_would_be_written(mill: Mill) -> None:
     assert shown[-1] == "check: nothing wrong"
 
 
+def test_what_takes_a_while_is_told_before_it_begins(mill: Mill) -> None:
+    ended = checked(mill, "def run(mini_batch):\n    return list(mini_batch)\n", "--timeout", "7")
+
+    trying, started, again = ended.err.splitlines()
+    assert trying == "trying score.py out (limits: 600 s for its start, 7 s for each run())"
+    assert re.fullmatch(r"started in \d+\.\d s; running the first mini-batch, 10 files", started)
+    assert "; running it with the same files again, up to 200 times, for about 10 s at most" in again
+
+
 def test_check_names_the_files_that_are_left_in_the_output_folder(mill: Mill) -> None:
     source, words = SOUND["files in the output folder"]
 

@@ -39,7 +39,7 @@ REFUSED = {
     ),
     "character in a file name": (
         ["run", "good.yml", "--input", "in", "--output-file-name", "a:b.csv"],
-        ["output_file_name", "a:b.csv"],
+        ["--output-file-name a:b.csv", "must not hold :"],
     ),
     "no number": (
         ["run", "good.yml", "--input", "in", "--mini-batch-size", "many"],
@@ -206,3 +206,76 @@ def test_a_python_that_is_too_old_is_refused_with_its_version(mill: Mill, python
     assert "3.8 or newer" in ended.err
     assert mill.jobs() == []
     assert mill.output() == []
+
+
+# What a newcomer types → what the one line of the answer must hold.
+NEWCOMERS = {
+    "an address": ("run good.yml --input https://a.b/c", "https://a.b/c: URLs are not read yet; mount it or"),
+    "a bucket": ("run good.yml --input s3://a/b", "the input s3://a/b: URLs are not read yet"),
+    "a data asset": ("run good.yml --input azureml:data:1", "azureml:data:1: URLs are not read yet"),
+    "a misspelt input": ("run good.yml --input hiden", "or one file; did you mean 'hidden'?"),
+    "a pattern": ("run good.yml --input in/*.jpg", "in quotes: --input in --include '*.jpg'"),
+    "the setting once": ("run good.yml --input in --workers 0", "error: --workers 0: must be a whole number"),
+    "a share above all": (
+        "run good.yml --input in --error-threshold 150%",
+        "a share is at most 100%, and -1",
+    ),
+    "a unit": ("run good.yml --input in --timeout 30s", "greater than 0; did you mean '30'?"),
+    "minutes": ("run good.yml --input in --timeout 1.5min", "greater than 0; did you mean '90'?"),
+    "two Pythons": (
+        "run good.yml --input in --python good --use-current-python",
+        "--python and --use-current-python contradict each other; give one of them",
+    ),
+    "an alias": ("run alias.yml --input in", "alias.yml:2:22: a value that begins with '*' needs quotes"),
+    "an environment": (
+        "run image.yml --input in",
+        "image.yml:2:1: environment: environments cannot be built",
+    ),
+    "version": ("version", "there is no command 'version'; type gristmill --version"),
+    "logs": ("logs j", "there is no command 'logs'; type gristmill job logs"),
+    "list": ("list", "there is no command 'list'; type gristmill job list"),
+    "status": ("status j", "there is no command 'status'; type gristmill job show"),
+    "a bare job": ("job", "which of its commands? There are show, list, logs, cancel"),
+    "no folder in /proc": (
+        "run good.yml --input in --output-path /proc/x",
+        "used: No such file or directory; choose",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", NEWCOMERS)
+def test_what_newcomers_type_is_answered_with_what_helps(doorstep: Mill, mistake: str) -> None:
+    typed, expected = NEWCOMERS[mistake]
+    doorstep.write("alias.yml", f"{GOOD}gristmill: {{include: *.csv}}\n")
+    doorstep.write("image.yml", f"{GOOD}environment:\n  image: some\n")
+
+    ended = doorstep.type(*typed.split())
+
+    assert ended.status == 2, ended.err
+    assert expected in ended.err
+    assert list((doorstep.home / "jobs").glob("*")) == []
+
+
+def test_misspelt_job_is_answered_with_the_nearest(doorstep: Mill) -> None:
+    folder = doorstep.home / "jobs" / "digits"
+    folder.mkdir(parents=True)
+    try:
+        ended = doorstep.type("resume", "digts")
+    finally:
+        folder.rmdir()
+
+    assert ended.status == 2
+    assert "names those that are; did you mean 'digits'?" in ended.err
+
+
+def test_predictions_under_another_kind_of_name_are_told_to_be_text(mill: Mill) -> None:
+    mill.inputs(["a"])
+    mill.script("def init(): pass\ndef run(mini_batch): return mini_batch\n")
+    mill.deployment()
+
+    ended = mill.run("--output-file-name", "p.Parquet", "--input", "in/../in")
+
+    assert (
+        "notice: --output-file-name p.Parquet: 'p.Parquet' will hold CSV text, whatever its name" in ended.err
+    )
+    assert ended.view["input"] == str(mill.root / "in")

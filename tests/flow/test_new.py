@@ -277,6 +277,50 @@ def test_script_finds_a_model_that_lies_beside_it(mill: Mill) -> None:
     assert mill.run(of="score.py").counts == (1, 1, 0, 0)
 
 
+def test_script_finds_a_model_of_another_name(mill: Mill) -> None:
+    write_tables(mill, header=True)
+    (mill.root / "later").mkdir()
+    for name in ("grain.joblib", "later/grain-2.joblib"):
+        joblib.dump(fit(names=True), mill.root / name)
+    new(mill, "--model", "grain.joblib")
+
+    assert mill.run("--model", "later/grain-2.joblib", of="score.py").counts == (3, 3, 0, 0)
+
+
+def test_script_finds_a_model_in_a_folder_of_another_name(mill: Mill) -> None:
+    mill.inputs(["a"])
+    for folder in ("trees", "trees-2"):
+        mill.write(f"{folder}/small/forest.xyz", "?")
+    new(mill, "--model", "trees")
+    script = mill.root / "score.py"
+    script.write_text(script.read_text().replace('"trees"', '"trees/small/forest.xyz"'))
+
+    assert mill.run("--model", "trees-2", of="score.py").counts == (1, 1, 0, 0)
+
+
+def test_script_finds_its_model_where_azure_puts_it(mill: Mill) -> None:
+    mill.inputs(["a"])
+    mill.write("forest.xyz", "?")
+    mill.write("azure/forest.xyz", "?")
+    new(mill, "--model", "forest.xyz")
+    (mill.root / "forest.xyz").unlink()
+
+    ended = mill.run(of="score.py", AZUREML_MODEL_DIR=str(mill.root / "azure"))
+
+    assert ended.counts == (1, 1, 0, 0), ended.err
+
+
+def test_file_without_a_column_of_the_model_is_named(mill: Mill) -> None:
+    mill.inputs({"a.csv": "length\n1\n"})
+    joblib.dump(fit(names=True), mill.root / "grain.joblib")
+    new(mill, "--model", "grain.joblib")
+
+    mill.run("--model", "grain.joblib", "--max-retries", "0", of="score.py")
+
+    [failure] = mill.failures()
+    assert "a.csv has no column 'width', which the model takes (score.py:" in failure["message"]
+
+
 def test_commands_that_are_printed_can_be_typed(mill: Mill) -> None:
     write_tables(mill, header=True)
     joblib.dump(fit(names=True), mill.root / "my grain.joblib")
@@ -313,7 +357,8 @@ def test_packages_that_the_python_of_a_run_lacks_are_named(mill: Mill, tmp_path:
     assert said.status == 0
     python = bare / "bin/python"
     assert f"{python} (the active environment (VIRTUAL_ENV)) lacks what the script imports" in said.err
-    assert f"{python} -m pip install onnxruntime numpy pandas pillow;" in said.err
+    assert f"{python} -m pip install onnxruntime numpy pandas;" in said.err
+    assert f"if your files are images, the script also needs {python} -m pip install pillow" in said.err
 
 
 @pytest.mark.parametrize(

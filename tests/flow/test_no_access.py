@@ -62,7 +62,7 @@ LOCKED = {
     "input": ("in", 0, [], ["/in' cannot be listed: Permission denied", "make it readable"]),
     "home": ("new-home", 0o500, [], ["/new-home/jobs/j cannot be made", "set GRISTMILL_HOME to a folder"]),
     "jobs": ("home/jobs", 0o500, [], ["/home/jobs/j cannot be made", "set GRISTMILL_HOME to a folder"]),
-    "output": ("out", 0o500, [], ["/out cannot be used: [Errno 13] Permission denied", "--output-path"]),
+    "output": ("out", 0o500, [], ["/out cannot be used: Permission denied", "--output-path"]),
     "place of the output": (
         "up",
         0o500,
@@ -91,7 +91,7 @@ LOCKED = {
         "up",
         0,
         ["--model", "up/model"],
-        ["--model up/model: model: cannot be looked up"],
+        ["--model up/model: cannot be looked up"],
     ),
     "input list": (
         "list",

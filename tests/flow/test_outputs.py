@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -164,6 +165,31 @@ def test_file_with_a_header_reads_back_with_the_printed_line(mixed: tuple[Mill, 
     assert len(read) == 10
 
 
+ODD_LINES = ["a\x0bb\x0cc", "d\x85e", "f\u2028g", "h\ri", "", "j"]
+
+
+def test_printed_line_of_python_gives_a_line_for_each_element(mill: Mill) -> None:
+    mill.inputs(map(str, range(6)))
+    mill.script(f"def run(mini_batch): return [{ODD_LINES!r}[int(name)] for name in names(mini_batch)]\n")
+    mill.deployment("mini_batch_size: 2")
+
+    assert eval(mill.run().view["read_hint"], {"Path": Path}) == ODD_LINES
+
+
+@pytest.mark.parametrize(
+    ("format", "returned"),
+    [("csv", "[1] * len(b)"), ("azure", "pandas.DataFrame({'file': names(b), 'p': 1.5})")],
+)
+def test_printed_line_of_python_keeps_names_of_files_as_texts(mill: Mill, format: str, returned: str) -> None:
+    mill.inputs(["001", "1e5", "NA"])
+    mill.script(f"import pandas\ndef run(b): return {returned}\n")
+    mill.deployment()
+
+    read = eval(mill.run("--format", format).view["read_hint"], {"pd": pd})
+
+    assert list(read["file"]) == ["001", "1e5", "NA"]
+
+
 def test_output_folder_of_a_table_holds_predictions_and_failures(mixed: tuple[Mill, Ended]) -> None:
     assert mixed[1].counts == (10, 9, 1, 0)
     assert mixed[0].output() == ["failures.jsonl", "predictions.csv"]
@@ -308,3 +334,30 @@ def test_overwrite_replaces_what_an_earlier_job_wrote(mill: Mill) -> None:
     assert ended.counts == (2, 2, 0, 0)
     assert mill.bytes() == b"a\nb\n"
     assert mill.output() == ["predictions.columns.json", "predictions.csv"]
+
+
+# ---------------------------------------------------------------------------------------- the copied code
+
+
+def test_code_that_is_copied_has_neither_the_input_nor_outputs_of_earlier_jobs(mill: Mill) -> None:
+    mill.inputs(["a", "b"])
+    mill.write("score.py", "def init(): pass\ndef run(b): return b\n")
+    mill.write("labels/x.txt", "x")
+    mill.write("deployment.yml", "code_configuration: {code: ., scoring_script: score.py}\n")
+
+    assert [mill.run(*words).status for words in ([], ["--job-name", "k", "--output-path", "two"])] == [0, 0]
+
+    copied = mill.home / "jobs/k/code"
+    files = sorted(str(path.relative_to(copied)) for path in copied.rglob("*.*") if path.suffix != ".pyc")
+    assert files == ["deployment.yml", "labels/x.txt", "score.py"]
+
+
+def test_part_of_an_output_without_a_header_is_not_said_to_have_one(mill: Mill) -> None:
+    mill.inputs(["a", "b"])
+    mill.script("def run(b):\n    assert names(b) != ['b']\n    return names(b)\n")
+    mill.deployment("mini_batch_size: 1, error_threshold: 0, retry_settings: {max_retries: 0}")
+
+    view = mill.run("--workers", "1").view
+
+    assert view["target"].endswith("predictions.partial.csv")
+    assert view["read_hint"] is None

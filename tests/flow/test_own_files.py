@@ -409,3 +409,84 @@ def run(mini_batch):
 
     assert mill.run().counts == (3, 3, 0, 0)
     assert mill.output() == ["masks", "masks/a", "masks/b", "masks/c"]
+
+
+POISONED_DATABASE = DATABASE.replace('== "exit" and mill_calls(name) == 1', '== "always"').replace(
+    "os._exit(3)", "raise ValueError('as asked')"
+)
+
+
+def test_a_bad_file_at_the_very_end_costs_one_file_though_a_database_is_open(mill: Mill) -> None:
+    kinds = {f"{number:02}": "always" if number in (3, 11) else "ok" for number in range(12)}
+    mill.inputs(kinds)
+    mill.script(POISONED_DATABASE)
+    mill.deployment(
+        "mini_batch_size: 1, output_action: summary_only, retry_settings: {max_retries: 1}, "
+        "error_threshold: -1"
+    )
+
+    ended = mill.run()
+
+    assert ended.counts == (12, 10, 2, 0), ended.err
+    assert seen_in_databases(mill) == sorted(name for name, kind in kinds.items() if kind == "ok")
+
+
+MEMOISED = """
+made = set()
+def run(mini_batch):
+    called(mini_batch)
+    for name in names(mini_batch):
+        folder = Path(os.environ["AZUREML_BI_OUTPUT_PATH"], f"id={name}")
+        if folder not in made:
+            os.makedirs(folder)
+            made.add(folder)
+        if name == "03" and (HERE / "calls").read_text().splitlines().count(name) == 1:
+            raise ValueError("once")
+        (folder / "rows.txt").write_text(name)
+    return mini_batch
+"""
+
+
+def test_a_script_may_remember_which_folders_it_has_made(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(MEMOISED)
+    mill.deployment("mini_batch_size: 1, output_action: summary_only")
+
+    assert mill.run().counts == (12, 12, 0, 0)
+    assert [name for name in mill.output() if "/" in name] == [f"id={name}/rows.txt" for name in TWELVE]
+
+
+def test_the_file_of_one_worker_stays_as_it_was_written(mill: Mill) -> None:
+    mill.inputs(TWELVE)
+    mill.script(KEPT_OPEN)
+    mill.deployment("mini_batch_size: 1, max_concurrency_per_instance: 1, output_action: summary_only")
+
+    mill.run()
+
+    lines = mill.bytes("out/kept.csv").decode().splitlines()
+    assert lines[0] == "name,size"
+    assert sorted(line.split(",")[0] for line in lines if line != "name,size") == sorted(TWELVE)
+
+
+def test_what_a_worker_wrote_in_a_shutdown_that_killed_it_is_told(mill: Mill) -> None:
+    mill.inputs(["a"])
+    mill.script("def run(mini_batch): return mini_batch\ndef shutdown(): os.kill(os.getpid(), 9)\n")
+    mill.deployment()
+
+    ended = mill.run()
+
+    assert ended.status == 0
+    assert "in shutdown(); what it wrote there is lost" in ended.err
+
+
+def test_verify_finds_a_whole_file_that_is_gone(mill: Mill) -> None:
+    mill.inputs(["a", "b"])
+    mill.script(OWN_FILES)
+    mill.deployment("mini_batch_size: 1, output_action: summary_only")
+    mill.run()
+    (mill.root / "out/day=a/a.txt").unlink()
+
+    verified = mill.type("verify", "j")
+
+    assert verified.status == 1
+    assert "day=a/a.txt, which the script wrote, is gone" in verified.out

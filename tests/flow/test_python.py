@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -404,6 +405,15 @@ def test_unchecked_job_that_fails_is_returned(here: Mill) -> None:
         ({"output": "code/score.py"}, OutputError, "is a file; output= takes a folder"),
         ({"name": ""}, SpecError, "name='': is empty"),
         ({"name": "a b"}, SpecError, "name=a b: a job's name has"),
+        ({"name": 5}, SpecError, "name=5: must be a text"),
+        ({"input": ["data"]}, SpecError, "input=['data']: must be a path, as a text or a pathlib.Path"),
+        ({"input": None}, SpecError, "input=None: must be a path"),
+        ({"input": b"in"}, SpecError, "input=b'in': must be a path"),
+        ({"output": 7}, SpecError, "output=7: must be a path"),
+        ({"model": ["m"]}, SpecError, "model=['m']: model"),
+        ({"include": 5}, SpecError, "include=5: must be a pattern such as '*.jpg', or a list of them"),
+        ({"settings": ["a"]}, SpecError, "settings=['a']: must be a mapping of keys"),
+        ({"settings": {5: 1}}, SpecError, "settings={5: 1}: must be a mapping of keys"),
     ],
 )
 def test_bad_argument_is_named_and_starts_nothing(
@@ -418,6 +428,20 @@ def test_bad_argument_is_named_and_starts_nothing(
     assert message in str(raised.value)
     assert "--" not in str(raised.value)
     assert here.jobs() == []
+
+
+def test_script_that_is_no_path_is_named() -> None:
+    with pytest.raises(SpecError, match="script_or_deployment=None: must be a path"):
+        gristmill.run(None, input="in")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["nobody", "", 5])
+@pytest.mark.parametrize("function", [gristmill.job, gristmill.resume])
+def test_unknown_job_is_answered_with_the_function_that_lists_them(
+    here: Mill, function: Callable[[Any], gristmill.Job], name: object
+) -> None:
+    with pytest.raises(UnknownJobError, match=r"gristmill\.jobs\(\) (names|lists) those that are"):
+        function(name)
 
 
 def test_all_bad_arguments_are_named_at_once(here: Mill) -> None:

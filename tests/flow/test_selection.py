@@ -69,8 +69,8 @@ def test_chosen_settings_are_kept_with_the_job(mill: Mill) -> None:
     [
         (["--include", "*.png"], "6 that no --include pattern matches"),
         (["--exclude", "*"], "4 that an --exclude pattern matches"),
-        (["--exclude", "a["], "--exclude a[: gristmill.exclude: the pattern has a '[' without its ']'"),
-        (["--input-list", "none.txt"], "--input-list none.txt: gristmill.input_list: no such file"),
+        (["--exclude", "a["], "--exclude a[: the pattern has a '[' without its ']'"),
+        (["--input-list", "none.txt"], "--input-list none.txt: no such file"),
         (["--input-list", "wrong.txt"], "line 2: 'gone.jpg' does not exist"),
     ],
 )

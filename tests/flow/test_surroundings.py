@@ -197,6 +197,42 @@ def test_a_linked_folder_in_a_model_is_a_real_folder_for_the_script(mill: Mill) 
     assert found["tree"] == [["model/linked/deep.bin", False], ["model/weights.bin", False]]
 
 
+def test_a_model_with_a_link_to_nothing_is_refused_by_name(mill: Mill) -> None:
+    mill.write("model/weights.bin", "x")
+    (mill.root / "model/gone").symlink_to("nowhere")
+    mill.inputs(["a"])
+    mill.script("def run(mini_batch): return mini_batch\n")
+    mill.deployment()
+
+    ended = mill.run("--model", "model")
+
+    assert ended.status == 2
+    assert "holds gone, a link that leads nowhere; remove it" in ended.err
+    assert mill.jobs() == []
+
+
+def test_a_model_with_a_loop_of_links_is_laid_out_without_it(mill: Mill) -> None:
+    mill.write("model/deep/weights.bin", "x")
+    (mill.root / "model/deep/loop").symlink_to("..")
+
+    found = told(mill, more="model: ./model")
+
+    assert found["tree"] == [["model/deep/weights.bin", False]]
+
+
+@pytest.mark.parametrize("words", [["--model", "pipe"], ["--set", "gristmill.program_arguments=--a 'b c"]])
+def test_pipes_and_open_quotes_are_refused(mill: Mill, words: list[str]) -> None:
+    os.mkfifo(mill.root / "pipe")
+    mill.inputs(["a"])
+    mill.script("def run(mini_batch): return mini_batch\n")
+    mill.deployment()
+
+    ended = mill.run(*words)
+
+    assert ended.status == 2
+    assert any(what in ended.err for what in ("is neither a file nor a folder", "close each quote"))
+
+
 def test_a_completed_job_keeps_no_copy_of_the_model(mill: Mill) -> None:
     mill.write("model/weights.bin", "x")
     mill.inputs(["a"])

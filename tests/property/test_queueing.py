@@ -162,7 +162,7 @@ class Pair:
             error_log=os.devnull,
         )
         worker._script = SimpleNamespace(  # type: ignore[assignment]  # nothing is loaded into the test's process
-            run=self.run, takes_context=True, file_name="score.py", shutdown=None
+            run=self.run, takes_context=True, file_name="score.py", shutdown=None, code="/code"
         )
         os.write(worker_out, wire.frame(wire.READY, b'{"init_s": 0, "modules": []}'))
         self.read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -198,19 +199,26 @@ def test_nothing_of_ours_stands_before_the_script_on_its_path(serve: Serve) -> N
     [
         ("raise RuntimeError('no weights')", f"RuntimeError: no weights (score.py:{FIRST})"),
         ("import no_such_module",
-         f"ModuleNotFoundError: No module named 'no_such_module' (score.py:{FIRST})"),
+         f"ModuleNotFoundError: No module named 'no_such_module' (score.py:{FIRST}); the package "
+         f"'no_such_module' is not in the Python that runs the script ({sys.executable}): install it there, "
+         "or name another with --python"),
+        ("import os.no_such_part",
+         "ModuleNotFoundError: No module named 'os.no_such_part'; 'os' is not a package "
+         f"(score.py:{FIRST})"),
         ("def run(mini_batch:", "SyntaxError: "),
         ("sys.exit(4)", "score.py ended the process with sys.exit(4) in its top level"),
         ("import argparse\np = argparse.ArgumentParser()\n"
          "p.add_argument('--model', required=True)\np.parse_args()",
-         "score.py ended the process with sys.exit(2) in its top level"),
+         f"score.py ended the process with sys.exit(2) in its top level (score.py:{FIRST + 3}); "
+         "argparse said: the following arguments are required: --model. Give the script its arguments with "
+         '--set gristmill.program_arguments="...", or give them defaults'),
         ("def init():\n    sys.exit('no weights')\ndef run(mini_batch): pass",
          "score.py ended the process with sys.exit(no weights) in init()"),
         ("def init():\n    raise KeyboardInterrupt\ndef run(mini_batch): pass",
          f"KeyboardInterrupt (score.py:{FIRST + 1})"),
         ("def init(): pass", "score.py has no function run(mini_batch)"),
-        ("run = 3", "score.py: run is a int, not a function"),
-        ("init = 3\ndef run(mini_batch): pass", "score.py: init is a int, not a function"),
+        ("run = 3", "score.py: run is of the type int, not a function"),
+        ("init = 3\ndef run(mini_batch): pass", "score.py: init is of the type int, not a function"),
     ],
 )  # fmt: skip
 def test_a_script_that_cannot_be_loaded_is_told_in_its_own_words(
@@ -222,6 +230,29 @@ def test_a_script_that_cannot_be_loaded_is_told_in_its_own_words(
     assert failure.traceback
     assert "gristmill_worker" not in failure.traceback
     assert failure.traceback.strip().splitlines()[-1] in served.bench.log("error")
+
+
+def test_the_line_of_a_failure_is_the_innermost_of_the_script_s_own(serve: Serve) -> None:
+    served = serve(
+        """
+        import helping
+
+        def run(mini_batch):
+            return helping.read(mini_batch)
+        """,
+        beside={
+            "helping.py": """\
+                import json
+
+                def read(mini_batch):
+                    return [json.loads("{") for _ in mini_batch]
+            """
+        },
+        mini_batch_size=20,
+    )
+    [failed] = served.shift.all(Failed)
+    assert failed.message.startswith("JSONDecodeError: ")
+    assert failed.message.endswith(" (helping.py:4)")
 
 
 @pytest.mark.parametrize(
@@ -239,6 +270,10 @@ def test_a_script_that_cannot_be_loaded_is_told_in_its_own_words(
          "run() must return a list or a pandas DataFrame; score.py returned a str"),
         ("return None", Reason.BAD_RETURN,
          "run() must return a list or a pandas DataFrame; score.py returned "),
+        ("raise ValueError('one:\\n two\\nthree\\n')", Reason.EXCEPTION,
+         f"ValueError: one: two … (score.py:{FIRST + 6})"),
+        ("raise ValueError('all of it\\n')", Reason.EXCEPTION,
+         f"ValueError: all of it (score.py:{FIRST + 6})"),
         ("return [Unshowable()]", Reason.EXCEPTION, f"RuntimeError: no text (score.py:{FIRST + 2})"),
         ("raise ValueError('x' * 100_000)", Reason.EXCEPTION, "ValueError: xxx"),
         ("os._exit(0)", Reason.WORKER_DIED, "the worker ended with status 0"),

@@ -103,7 +103,7 @@ def test_what_is_taken_is_what_successful_tries_wrote(
         appeared |= {*one.pieces, *one.whole}
         assert fails or opened_in(ops) <= appeared
         assert not one.held
-        folders |= set() if fails else folders_of(ops)
+        folders |= folders_of(ops)
         if one.touched or fails:
             assert {name for name in one.there if name.endswith("/")} == folders
     wanted = next((n for n, one in enumerate(taken, 1) if one.leaving), len(tries) + 1)

@@ -11,7 +11,7 @@ from gristmill.api.failed import FailedItem, read_failures
 from gristmill.api.follow import follow
 from gristmill.api.frame import pandas_module, read_frame
 from gristmill.api.words import speaking_python
-from gristmill.errors import JobFailedError, JobStateError, RequestError
+from gristmill.errors import JobFailedError, JobStateError, RequestError, UnknownJobError
 from gristmill.service.jobs import Jobs, JobView, Verification
 from gristmill.service.predictions import predictions_of
 from gristmill.settings import Home
@@ -45,7 +45,10 @@ def job(name: str) -> Job:
         Its record cannot be read.
     """
     service = open_jobs()
-    return Job(service.show(name), service)
+    try:
+        return Job(service.show(_checked(name)), service)
+    except RequestError as error:
+        raise speaking_python(error) from error.__cause__
 
 
 def jobs() -> list[Job]:
@@ -80,7 +83,7 @@ def resume(name: str, *, progress: bool = True, check: bool = True) -> Job:
     Raises
     ------
     RequestError
-        There is no such job, or it cannot go on; nothing was started.
+        There is no such job (`UnknownJobError`), or it cannot go on; nothing was started.
     JobFailedError
         It did not complete, and ``check`` is true.
     KeyboardInterrupt
@@ -88,7 +91,7 @@ def resume(name: str, *, progress: bool = True, check: bool = True) -> Job:
     """
     service = open_jobs()
     try:
-        running = service.resume(name)
+        running = service.resume(_checked(name))
     except RequestError as error:
         raise speaking_python(error) from error.__cause__
     return ended(follow(running, progress=progress), service, check=check)
@@ -295,6 +298,12 @@ def ended(view: JobView, service: Jobs, *, check: bool) -> Job:
 def open_jobs() -> Jobs:
     """Open the home that ``GRISTMILL_HOME`` names, or ``~/.gristmill``."""
     return Jobs(Home.from_environment())
+
+
+def _checked(name: object) -> str:
+    if not isinstance(name, str):
+        raise UnknownJobError(f"{name!r} is not the name of a job; gristmill.jobs() lists those that are")
+    return name
 
 
 def _raise_failed(one: Job) -> NoReturn:

@@ -10,6 +10,7 @@ import importlib
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gristmill.shown.pace import Pace, sentence
@@ -37,6 +38,7 @@ class NotebookProgress:
         self._pace = Pace()
         self._title = ""
         self._line = ""
+        self._latest: Progress | None = None
         self._notices: list[str] = []
         self._next_drawing_at = 0.0
         self._drawn = ""
@@ -55,11 +57,16 @@ class NotebookProgress:
         for text in progress.notices:
             self.note(text)
         self._pace.add(now, progress.done)
+        self._latest = progress
         self._line = f"{bar(progress)} {sentence(progress, self._pace)}"
         if now >= self._next_drawing_at:
             self._draw()
 
     def close(self) -> None:
+        latest = self._latest
+        if latest is not None and (latest.done < latest.items or not latest.plan_complete):
+            # It has ended before its end: no time is left, no worker at work.
+            self._line = f"{bar(latest)} {sentence(replace(latest, workers=0), Pace())}, stopped there"
         self._draw()
 
     def _draw(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gristmill.api.follow import follow
@@ -130,8 +130,8 @@ def run(
         "max_retries": max_retries,
         "error_threshold": error_threshold,
         "format": format,
-        "include": _patterns(include),
-        "exclude": _patterns(exclude),
+        "include": _patterns("include", include),
+        "exclude": _patterns("exclude", exclude),
         "input_list": input_list,
         "limit": limit,
     }
@@ -140,12 +140,14 @@ def run(
     try:
         with _BEGINNING:
             request = RunRequest(
-                deployment=load(Path(script_or_deployment), overrides(given, settings or {})),
+                deployment=load(
+                    _path("script_or_deployment", script_or_deployment), overrides(given, _mapping(settings))
+                ),
                 input=_path("input", input),
                 output=None if output is None else _path("output", output),
                 name=_checked(name),
                 overwrite=overwrite,
-                chose_workers=workers is not None or "gristmill.workers" in (settings or {}),
+                chose_workers=workers is not None or "gristmill.workers" in _mapping(settings),
             )
             running = service.run(request)
     except RequestError as error:
@@ -180,21 +182,41 @@ def overrides(given: Mapping[str, object], settings: Mapping[str, object]) -> li
     return [*arguments, *others]
 
 
-def _checked(name: str | None) -> str | None:
+# A notebook has no types: what is given may be anything.
+
+
+def _mapping(settings: object) -> Mapping[str, object]:
+    if settings is None:
+        return {}
+    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
+        raise SpecError(f"settings={_shown(settings)}: must be a mapping of keys, as texts, to values")
+    return settings
+
+
+def _checked(name: object) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise SpecError(f"name={_shown(name)}: must be a text")
     if name == "":
         raise SpecError("name='': is empty; give a name, or leave it out")
     return name
 
 
-def _patterns(patterns: str | Sequence[str]) -> tuple[str, ...] | None:
+def _patterns(name: str, patterns: object) -> tuple[str, ...] | None:
+    if patterns is None:
+        return None
+    if isinstance(patterns, bytes) or not isinstance(patterns, Iterable):
+        raise SpecError(f"{name}={_shown(patterns)}: must be a pattern such as '*.jpg', or a list of them")
     return ((patterns,) if isinstance(patterns, str) else tuple(patterns)) or None
 
 
-def _path(name: str, value: StrPath) -> Path:
+def _path(name: str, value: object) -> Path:
     """Take a path; an empty one is an unset variable, and must not mean this folder."""
-    if not os.fspath(value):
+    path = _plain(value)
+    if not isinstance(path, str):
+        raise SpecError(f"{name}={_shown(value)}: must be a path, as a text or a pathlib.Path")
+    if not path:
         raise SpecError(f"{name}={value!r}: is empty; give a path")
-    return Path(value)
+    return Path(path)
 
 
 def _plain(value: object) -> object:

@@ -35,6 +35,15 @@ _IN_PYTHON = {
     "--logging-level": "settings={'settings.logging_level': …}",
     "--set": "settings=",
 }
+#: Commands that messages send people to, and what does the same here.
+_COMMANDS = {
+    "job list": "gristmill.jobs()",
+    "resume": "gristmill.resume({!r})",
+    "verify": "gristmill.job({!r}).verify()",
+    "job show": "gristmill.job({!r})",
+    "job cancel": "gristmill.job({!r}).cancel()",
+}
+_COMMAND = re.compile(r"\bgristmill (?:(job list)\b|(resume|verify|job show|job cancel) (\w(?:[\w.-]*\w)?))")
 _SET = re.compile(r"--set ([\w.]+)=([^\s,;]+)")
 _OPTION = re.compile(r"(?<![\w/.-])(--[a-z]+(?:-[a-z]+)*)(?![\w-])(?: (auto|csv|azure)\b| (?=[A-Z]+\b))?")
 _FIRST_OPTION = re.compile(r"(--[a-z]+(?:-[a-z]+)*)[ ](?=[^\n]*: )")
@@ -46,13 +55,14 @@ def in_python(text: str) -> str:
     Parameters
     ----------
     text
-        A refusal or a notice, which may name options of the command line.
+        A refusal or a notice, which may name options of the command line, and other commands.
 
     Returns
     -------
     str
-        The same, with the arguments of `run` instead; what is no known option stays.
+        The same, with the arguments of `run` and the other functions instead; what is no known option stays.
     """
+    text = _COMMAND.sub(_call, text)
     text = _FIRST_OPTION.sub(_assigned, text, count=1) if text.startswith("--") else text
     return _OPTION.sub(_argument, _SET.sub(r"settings={'\1': \2}", text))
 
@@ -63,6 +73,10 @@ def speaking_python(error: RequestError) -> RequestError:
         error.problems = tuple(map(in_python, error.problems))
     error.args = (in_python(str(error)),)
     return error
+
+
+def _call(found: re.Match[str]) -> str:
+    return _COMMANDS[found[1] or found[2]].format(found[3])
 
 
 def _argument(found: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from gristmill.cli.exit_status import ExitStatus, of_error, of_job
 from gristmill.cli.interrupts import Interrupts
 from gristmill.cli.streams import Stderr, answer
 from gristmill.errors import JobError
-from gristmill.shown.progress import display, show_steps
+from gristmill.shown.progress import Taken, display, show_steps
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import Jobs, JobView, RunningJob
@@ -66,17 +66,17 @@ def follow(start: Callable[[], RunningJob], args: Namespace) -> ExitStatus:
         running = start()
         interrupts.watch(running)
         try:
-            show_steps(running, display(stderr))
+            taken = show_steps(running, display(stderr))
         except JobError as error:
             stderr.say(*(f"gristmill: error: {line}" for line in str(error).splitlines()))
             stderr.say(f"job folder  {running.folder}", f"go on with  gristmill resume {running.name}")
             return of_error(error)
         view = running.view
-    return _ended(view, stderr, args)
+    return _ended(view, taken, stderr, args)
 
 
-def _ended(view: JobView, stderr: Stderr, args: Namespace) -> ExitStatus:
-    stderr.say(*show.ending(view))
+def _ended(view: JobView, taken: Taken, stderr: Stderr, args: Namespace) -> ExitStatus:
+    stderr.say(*show.ending(view, taken))
     if args.json:
         answer(json.dumps(view.to_json(), indent=2))
     return of_job(view, is_strict=args.strict)

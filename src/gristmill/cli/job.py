@@ -52,12 +52,14 @@ def logs(args: Namespace, jobs: Jobs) -> ExitStatus:
         return ExitStatus.COMPLETED
     paths = jobs.logs(args.job)
     answer(f"{folder}:", *(f"  {show.size(_size(path)):>8}  {_below(path, folder)}" for path in paths))
+    said: set[str] = set()
     for path in _telling(paths, folder):
-        lines = _tail(path, _TAIL_LINES)
-        if path.name in _WHOLE:
-            answer("", f"== {_below(path, folder)}", *_tail(path, None))
-        else:
-            answer("", f"== the end of {_below(path, folder)}", *lines)
+        is_whole = path.name in _WHOLE
+        lines = _tail(path, None if is_whole else _TAIL_LINES)
+        if said and is_whole and said.issuperset(lines[1:]):
+            continue  # below its title, an error that the result shows, too
+        said.update(lines)
+        answer("", f"== {'' if is_whole else 'the end of '}{_below(path, folder)}", *lines)
     return ExitStatus.COMPLETED
 
 

@@ -16,6 +16,16 @@ from gristmill.cli.parser import Command, Parser, check_words, name_argument, pa
 from gristmill.cli.settings_options import add_settings
 
 _DESCRIPTION = "Run a model over a pile of files: every input accounted for."
+_ELSEWHERE = {
+    "version": "gristmill --version",
+    "help": "gristmill --help",
+    "jobs": "gristmill job list",
+    "logs": "gristmill job logs",
+    "status": "gristmill job show",
+    "start": "gristmill run",
+    "score": "gristmill run",
+    "stop": "gristmill job cancel",
+}
 _STATUSES = (
     "Exit status: 0 completed, 1 the job failed, 2 nothing was started, 3 cancelled, 4 completed with failed"
     " items under --strict."
@@ -51,6 +61,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_commands(COMMANDS)
     job = parser.add_command("job", "look at the jobs, or cancel one: show, list, logs, cancel")
     job.add_commands(JOB_COMMANDS)
+    parser.elsewhere = {**_ELSEWHERE, **{name: f"gristmill job {name}" for name in JOB_COMMANDS}}
     if not argv:
         parser.print_help(sys.stderr)
         parser.exit(ExitStatus.NOTHING_STARTED)

@@ -30,6 +30,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.commands: dict[str, Parser] = {}
+        self.elsewhere: dict[str, str] = {}
+        """Words that are typed as commands, and what is to be typed instead."""
         self._below: Any = None
 
     def add_commands(self, commands: Mapping[str, Command]) -> None:
@@ -52,7 +54,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def check_words(parser: Parser, argv: Sequence[str]) -> None:
-    """Answer a command or an option that does not exist with the nearest that does."""
+    """Answer a command or an option that does not exist with the nearest that does, and refuse an option that
+    is given twice: only one of the two would count.
+    """
+    given: set[argparse.Action] = set()
     for word in argv:
         if word == "--":
             return
@@ -61,10 +66,33 @@ def check_words(parser: Parser, argv: Sequence[str]) -> None:
             known = [name for name in parser._option_string_actions if name.startswith("--")]
             if not any(name.startswith(option) for name in known):
                 parser.error(f"there is no option {option}{_meant(option, known)}")
+            _check_once(parser, option, given)
         elif parser.commands and not word.startswith("-"):
+            if word in parser.elsewhere:
+                parser.error(f"there is no command {word!r}; type {parser.elsewhere[word]}")
             if word not in parser.commands:
                 parser.error(f"there is no command {word!r}{_meant(word, parser.commands)}")
             parser = parser.commands[word]
+    if parser.commands and argv and not any(word.startswith("-") for word in argv):
+        parser.error(f"which of its commands? There are {', '.join(parser.commands)}")
+
+
+def _check_once(parser: Parser, option: str, given: set[argparse.Action]) -> None:
+    action = _action_of(parser, option)
+    if action is None or getattr(action, "repeatable", False):
+        return
+    if action in given:
+        parser.error(f"{action.option_strings[0]} is given twice; give it once")
+    given.add(action)
+
+
+def _action_of(parser: Parser, option: str) -> argparse.Action | None:
+    """Return what an option stands for, which may be cut short where that is clear; argparse says if not."""
+    actions = parser._option_string_actions
+    if option in actions:
+        return actions[option]
+    found = {action for name, action in actions.items() if name.startswith(option)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

@@ -136,7 +136,8 @@ class _Settle(argparse.Action):
     ) -> None:
         super().__init__(option_strings, "settings", default=(), **options)
         self.path = path
-        self.repeatable = repeatable
+        self.repeatable = repeatable or path is None
+        """Whether it may come again: with more values, or as ``--set`` with other keys."""
 
     def __call__(
         self,
@@ -152,7 +153,7 @@ class _Settle(argparse.Action):
             given = [Given(None, value, f"{option} {value}") for value in values]
         else:
             given = [Given(self.path, values, f"{option} {values}")]
-        if self.repeatable:
+        if self.repeatable and self.path is not None:
             given = [self._joined(namespace, given[0])]
         namespace.settings = (*namespace.settings, *given)
 

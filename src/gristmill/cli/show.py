@@ -11,6 +11,7 @@ from gristmill.shown.words import duration, near
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import JobView, Verification
+    from gristmill.shown.progress import Taken
 
 _COMPLETED = "Completed"
 #: What is shown of MLflow's runs, and of each run's metrics and parameters.
@@ -52,17 +53,19 @@ def job(view: JobView) -> list[str]:
                 *_tracked(view),
             ]
         ),
-        *_message(view),
+        *_without_last_blank(_message(view)),
     ]
 
 
-def ending(view: JobView) -> list[str]:
+def ending(view: JobView, taken: Taken | None = None) -> list[str]:
     """Say how a job ended, where everything is, and what to do next.
 
     Parameters
     ----------
     view
         The job as it ended.
+    taken
+        What this start of it took, if that is to be said.
 
     Returns
     -------
@@ -77,6 +80,7 @@ def ending(view: JobView) -> list[str]:
         *_aligned(
             [
                 *_places(view),
+                ("took", _taken(taken)),
                 ("all of it", _projection(view)),
                 ("logs", logs),
                 ("go on with", view.next_command),
@@ -125,6 +129,15 @@ def _places(view: JobView) -> list[tuple[str, str | None]]:
         ("read with", view.read_hint if view.target else None),
         ("failures", near(view.failures) if view.failures else None),
     ]
+
+
+def _taken(taken: Taken | None) -> str | None:
+    """Say how long it took and how fast it was; nothing where nothing was done."""
+    if taken is None or taken.items <= 0:
+        return None
+    spent = duration(taken.seconds) if taken.seconds >= 10 else f"{taken.seconds:.1f} s"
+    speed = taken.items / taken.seconds if taken.seconds > 0 else 0.0
+    return f"{spent}, {speed:,.0f} items/s" if speed >= 10 else f"{spent}, {speed:,.2g} items/s"
 
 
 def _tracked(view: JobView) -> list[tuple[str, str]]:
@@ -176,6 +189,10 @@ def _message(view: JobView) -> list[str]:
         return []
     lines = [f"  {line}".rstrip() for line in view.message.splitlines()]
     return lines if len(lines) == 1 else ["", *lines, ""]
+
+
+def _without_last_blank(lines: list[str]) -> list[str]:
+    return lines[:-1] if lines and not lines[-1] else lines
 
 
 def _aligned(rows: Iterable[tuple[str, str | None]]) -> list[str]:

@@ -70,6 +70,9 @@ def overrides(settings: Sequence[Given]) -> list[Override]:
     """
     found: list[Override] = []
     problems: list[str] = []
+    typed = {given.path for given in settings}
+    if {"gristmill.python", "gristmill.use_current_python"} <= typed:
+        raise SpecError("--python and --use-current-python contradict each other; give one of them")
     for given in settings:
         try:
             if given.path is None:

@@ -96,6 +96,8 @@ class Failed(NamedTuple):
     worker: int
     log: str
     """The worker's log, relative to the job folder, with the position: ``file:offset``."""
+    leaving: bool = False
+    """Whether the worker ends because of it; a `WorkerEnded` follows."""
 
 
 class NotStarted(NamedTuple):
@@ -267,6 +269,9 @@ class Engine(Protocol):
 
     def load(self) -> Load:
         """Return how busy the engine is."""
+
+    def wind_down(self, limit_s: float) -> Sequence[Event]:
+        """Take back what is not begun, wait for what is running (``limit_s`` at most); return the events."""
 
     def halt(self) -> Sequence[Event]:
         """Stop everything at once and return the last events: what had finished, and what is not started."""

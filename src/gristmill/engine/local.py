@@ -26,7 +26,7 @@ from gristmill.engine.performance import PerformanceLog
 from gristmill.engine.process import Process, let_children_be_awaited, start_guard
 from gristmill.engine.supervisor import State, Supervisor
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK, sweep
-from gristmill.errors import JobError, RequestError, StorageError
+from gristmill.errors import JobError, RequestError, StorageError, in_words
 from gristmill.storage.publish import sync_file
 from gristmill_worker.slot import SLOT_BYTES, Slot
 
@@ -103,7 +103,8 @@ class LocalEngine:
         except OSError as error:
             self.close()
             raise JobError(
-                f"the workers cannot be started: {error}; make room or give access there, then resume the job"
+                f"the workers cannot be started: {in_words(error, with_path=True)}; make room or give "
+                "access there, then resume the job"
             ) from error
 
     def room(self) -> int:
@@ -157,7 +158,7 @@ class LocalEngine:
                 sync_file(self._assignment.part_path(part))
             except OSError as error:
                 raise StorageError(
-                    f"the rows of job {self._assignment.job} cannot be made durable: {error}; "
+                    f"the rows of job {self._assignment.job} cannot be made durable: {in_words(error)}; "
                     "make room or repair the disk, then resume the job"
                 ) from error
         self._unsynced.clear()
@@ -170,6 +171,18 @@ class LocalEngine:
             ready=sum(s.state is State.READY for s in supervisors),
             running=sum(s.outstanding_batches for s in supervisors),
         )
+
+    def wind_down(self, limit_s: float) -> Sequence[Event]:
+        """Take back what is not begun, and wait for what is running."""
+        events: list[Event] = []
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            for supervisor in self._alive():
+                events.extend(supervisor.recall_if_stuck(0.0))
+            if all(supervisor.is_idle for supervisor in self._alive()):
+                break
+            events.extend(self.events(_CLOCK_S))
+        return events
 
     def halt(self) -> Sequence[Event]:
         """Kill every worker now and return what had finished and what is not started."""
@@ -278,7 +291,11 @@ class LocalEngine:
                 except OSError as error:
                     if events is None:
                         raise
-                    events.append(StartFailed(worker, f"the worker cannot be started: {error}", "", ""))
+                    events.append(
+                        StartFailed(
+                            worker, f"the worker cannot be started: {in_words(error, with_path=True)}", "", ""
+                        )
+                    )
 
     def _neediest(self) -> Supervisor | None:
         best: Supervisor | None = None

@@ -11,7 +11,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -77,7 +77,9 @@ class Rehearsal:
     """The end of what was written to standard error."""
 
 
-def rehearse(assignment: Assignment, terms: Terms) -> Rehearsal:
+def rehearse(
+    assignment: Assignment, terms: Terms, heard: Callable[[Mapping[str, Any]], None] = lambda _: None
+) -> Rehearsal:
     """Try a script out; no process is left of it.
 
     Parameters
@@ -87,6 +89,8 @@ def rehearse(assignment: Assignment, terms: Terms) -> Rehearsal:
         in its ``scratch``, which is `guarded`.
     terms
         What is to be tried.
+    heard
+        Is told each observation as it comes.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def rehearse(assignment: Assignment, terms: Terms) -> Rehearsal:
         archive = worker_archive(assignment.cache)
         part = assignment.fence * PARTS_PER_START
         launched = launch_worker(assignment, archive, 0, part, json.dumps(told))
-        return _Audience(assignment, launched, stack).watch()
+        return _Audience(assignment, launched, stack, heard).watch()
     except OSError as error:
         raise StorageError(
             f"the worker cannot be started: {error}; make room in {assignment.scratch}"
@@ -151,8 +155,15 @@ def guarded(run_id: str, folder: Path) -> Iterator[None]:
 class _Audience:
     """Listens to one worker until it is dead."""
 
-    def __init__(self, assignment: Assignment, launched: Launched, stack: Path) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        launched: Launched,
+        stack: Path,
+        heard: Callable[[Mapping[str, Any]], None],
+    ) -> None:
         self._assignment = assignment
+        self._heard = heard
         self._process, self._incoming = launched.process, launched.incoming
         os.close(launched.outgoing)
         self._stack = stack
@@ -236,6 +247,7 @@ class _Audience:
                 self._deadline = time.monotonic() + self._assignment.timeout_s + _GRACE_S
             return
         self._observations.append(observation)
+        self._heard(observation)
         if observation["event"] == "ended":
             self._is_done = True
             self._deadline = time.monotonic() + _LEAVING_S

@@ -80,10 +80,17 @@ def _place_tree(source: Path, target: Path, largest_copy_bytes: int) -> None:
         place.mkdir(parents=True, exist_ok=True)
         for name in files:
             _place_file(Path(here, name), place / name, largest_copy_bytes)
+        folders[:] = [name for name in folders if not _leads_back(here, name)]
         for name in folders:
             (place / name).mkdir(exist_ok=True)
     for here, _, _ in os.walk(target, topdown=False):
         os.chmod(here, _READ_ONLY_FOLDER)
+
+
+def _leads_back(folder: str, name: str) -> bool:
+    """Say whether a folder is a link to one that it lies in."""
+    target = os.path.realpath(os.path.join(folder, name))
+    return os.path.join(os.path.realpath(folder), "").startswith(os.path.join(target, ""))
 
 
 def _place_file(source: Path, target: Path, largest_copy_bytes: int) -> None:

@@ -181,6 +181,9 @@ class Supervisor:
             pass
         elif self.state is State.LOADING or not (running or self._has_worked or self.state is State.STOPPING):
             events.append(self._start_failure or self._died_at_start(message, activity.state))
+        elif self.state is State.STOPPING and self.said_goodbye_at is None:
+            text = f"worker {self.worker} {words} in shutdown(); what it wrote there is lost"
+            events.append(Notice("shutdown_died", text))
         elif self.state is not State.STOPPING:
             events.append(WorkerEnded(self.worker, self._ended(words), self.part))
         events.extend(self._owed.take_back(0, self._owed.batches))
@@ -273,6 +276,7 @@ class Supervisor:
                     message["seconds"],
                     self.worker,
                     log,
+                    bool(message["leaving"]),
                 )
             )
             self._has_worked = True

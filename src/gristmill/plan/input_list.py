@@ -48,6 +48,8 @@ class InputList:
         Folders of the job's own, from which nothing may be listed; they need not exist.
     selection
         What is wanted of the list by patterns; None: everything.
+    original
+        The file that the user wrote, which messages name; None: ``file`` itself, and not a copy.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class InputList:
         scratch: Path,
         exclude: Collection[Path] = (),
         selection: Selection | None = None,
+        original: Path | None = None,
     ) -> None:
         self.root: Path = root.absolute()
         """The absolute folder that the relative paths start from."""
@@ -74,6 +77,7 @@ class InputList:
         if not os.path.isfile(file):
             raise InputError(f"there is no input list {str(file)!r}; check its path")
         self._file = file
+        self._name = repr(str(original if original is not None else file))
         self._scratch = scratch
         self._selection = selection
         self._base = _as_base(os.fsencode(self.root))
@@ -131,13 +135,13 @@ class InputList:
                     yield [path for path in found if path]
         except OSError as error:
             raise InputError(
-                f"the input list {str(self._file)!r} cannot be read: {error.strerror}; give yourself access"
+                f"the input list {self._name} cannot be read: {error.strerror}; give yourself access"
             ) from error
 
     def _slices(self, file: BinaryIO) -> Iterator[list[bytes]]:
         data = file.read(READ_BYTES)
         if data.startswith(_UTF_16_MARKS):
-            raise InputError(f"the input list {str(self._file)!r} is in UTF-16; save it as UTF-8")
+            raise InputError(f"the input list {self._name} is in UTF-16; save it as UTF-8")
         data = data.removeprefix(_BYTE_ORDER_MARK)
         self._is_nul_separated = b"\0" in data
         end = b"\0" if self._is_nul_separated else b"\n"
@@ -146,7 +150,7 @@ class InputList:
             *entries, rest = (rest + data).split(end)
             if len(rest) > _LONGEST_PATH:
                 raise InputError(
-                    f"the input list {str(self._file)!r} has no end of a path in its {len(rest)} bytes after "
+                    f"the input list {self._name} has no end of a path in its {len(rest)} bytes after "
                     f"{_entries(self._number + len(entries))}; give a text file with one path a line"
                 )
             yield entries
@@ -218,7 +222,7 @@ class InputList:
             if paths:
                 yield paths
         if not last:
-            raise InputError(f"the input list {str(self._file)!r} names no file; write one path a line")
+            raise InputError(f"the input list {self._name} names no file; write one path a line")
         if again:
             self.notices.append(
                 f"the input list names files more than once, such as {_shown(example)}; each is scored once, "
@@ -231,7 +235,7 @@ class InputList:
         told = "".join(f"\n  {problem}" for problem in self._problems)
         what = f"{_entries(self._wrong)} that cannot be scored"
         return InputError(
-            f"the input list {str(self._file)!r} has {what} from {str(self.root)!r}:{told}{others}\n"
+            f"the input list {self._name} has {what} from {str(self.root)!r}:{told}{others}\n"
             "Correct the list, or name the input folder that its paths start from"
         )
 

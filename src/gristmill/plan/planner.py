@@ -71,6 +71,7 @@ class Planner:
         include_patterns: Sequence[str] = (),
         exclude_patterns: Sequence[str] = (),
         input_list: Path | None = None,
+        original_list: Path | None = None,
         limit: int | None = None,
     ) -> None:
         self._folder = folder
@@ -87,7 +88,9 @@ class Planner:
         selection = Selection(include_patterns, exclude_patterns) if chosen else None
         self._listing: Listing | InputList | Sample
         if input_list is not None:
-            self._listing = InputList(root, input_list, scratch=folder, exclude=own, selection=selection)
+            self._listing = InputList(
+                root, input_list, scratch=folder, exclude=own, selection=selection, original=original_list
+            )
         else:
             self._listing = Listing(
                 root,

@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from gristmill.engine.contract import Piece, pieces_in
 from gristmill.errors import StorageError
@@ -40,7 +42,19 @@ class AppendedFile(NamedTuple):
 class _Stream:
     """A file that is being put together."""
 
-    __slots__ = ("crc", "first_line", "header", "is_ragged", "number", "on_top", "parts", "repeats", "size")
+    __slots__ = (
+        "begins_late",
+        "crc",
+        "first_line",
+        "header",
+        "is_ragged",
+        "number",
+        "on_top",
+        "parts",
+        "pieces",
+        "repeats",
+        "size",
+    )
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -54,6 +68,10 @@ class _Stream:
         self.repeats = 0
         """How many workers have begun the file with `first_line`."""
         self.parts: set[int] = set()
+        self.pieces = array("Q")
+        """(Where it begins in the worker's own file, length) of each piece, while there is one worker's."""
+        self.begins_late = False
+        """Whether what a worker wrote first stands behind something that it wrote later."""
         self.is_ragged = False
         """Whether a piece did not end with a line break."""
 
@@ -108,11 +126,14 @@ class AppendedFiles:
         stream = self._streams.get(piece.name)
         if stream is None:
             stream = self._streams[piece.name] = _Stream(len(self._streams))
+        stream.begins_late |= piece.at == 0 and part in stream.parts
         stream.parts.add(part)
         offset, left = piece.offset, piece.length
         if piece.at == 0:
             skipped = self._note_first_line(stream, source, piece)
             offset, left = offset + skipped, left - skipped
+        if len(stream.parts) == 1:
+            stream.pieces.extend((piece.at, left))
         last = b""
         while left:
             last = os.pread(source, min(left, _BLOCK_BYTES), offset)
@@ -171,23 +192,53 @@ class AppendedFiles:
             The disk is full.
         """
         for name, stream in self._streams.items():
-            if not stream.on_top:
+            if len(stream.parts) == 1 and stream.begins_late:
+                self._put_in_order(stream)
+            elif not stream.on_top:
                 self._put_header_on_top(stream)
             os.fsync(self._descriptor(stream.number))
             yield AppendedFile(name, self._folder / str(stream.number), stream.size, stream.crc)
 
+    def _put_in_order(self, stream: _Stream) -> None:
+        """One worker wrote the file, and not in the order of the plan: leave it as it was written.
+
+        So what has a beginning or an end of its own, such as a header, stays whole.
+        """
+        head = len(stream.header) if stream.on_top else 0
+        places, at = [], head
+        for begin, length in zip(stream.pieces[0::2], stream.pieces[1::2], strict=True):
+            places.append((begin, at, length))
+            at += length
+        with self._set_below(stream) as below:
+            if stream.header:
+                self._write(stream, stream.header)
+            for _, at, length in sorted(places):
+                below.seek(at)
+                while length:
+                    data = below.read(min(length, _BLOCK_BYTES))
+                    self._write(stream, data)
+                    length -= len(data)
+        stream.begins_late, stream.on_top = False, True
+
     def _put_header_on_top(self, stream: _Stream) -> None:
         """The first piece in plan order was not the one that a worker wrote first."""
+        with self._set_below(stream) as below:
+            self._write(stream, stream.header)
+            while data := below.read(_BLOCK_BYTES):
+                self._write(stream, data)
+        stream.on_top = True
+
+    @contextmanager
+    def _set_below(self, stream: _Stream) -> Iterator[BinaryIO]:
+        """Begin a file anew; what was there can be read until the end."""
         path = self._folder / str(stream.number)
         below = path.with_name(f"{stream.number}.below")
         os.close(self._descriptor(stream.number))
         del self._open[stream.number]
         os.rename(path, below)
-        stream.size, stream.crc, stream.on_top = 0, 0, True
-        self._write(stream, stream.header)
-        with open(below, "rb", buffering=0) as file:
-            while data := file.read(_BLOCK_BYTES):
-                self._write(stream, data)
+        stream.size, stream.crc = 0, 0
+        with open(below, "rb") as file:
+            yield file
         below.unlink()
 
     def notices(self) -> list[str]:
@@ -199,6 +250,11 @@ class AppendedFiles:
                 notices.append(
                     f"{name} begins {stream.repeats} times with the same line ({line}), once for each worker "
                     "that wrote to it: if that is a header, gristmill: {shared_header: true} keeps one"
+                )
+            if stream.begins_late and not self._shared_header:
+                notices.append(
+                    f"{name}: what a worker wrote first, a header perhaps, stands behind rows that it wrote "
+                    "later, since pieces are in input order: gristmill: {shared_header: true} puts it on top"
                 )
             if stream.is_ragged and len(stream.parts) > 1:
                 notices.append(

@@ -16,7 +16,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from gristmill.engine.contract import Farewell, Scored
-from gristmill.errors import StorageError
+from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.storage.publish import sync_file_system
 
@@ -93,7 +93,8 @@ class Delivery:
             _remove_empty(folder)
         except OSError as error:
             raise StorageError(
-                f"files of {_words(writer)} cannot be moved to {self._output}: {error}; they wait in "
+                f"files of {_words(writer)} cannot be moved to {self._output}: {in_words(error)}; they "
+                "wait in "
                 f"{folder}. Make room or repair the folder, then resume the job"
             ) from error
         reach("files.after_move")
@@ -110,9 +111,15 @@ class Delivery:
             sync_file_system(self._staging)
         except OSError as error:
             raise StorageError(
-                f"files in {self._staging} cannot be made durable: {error}; repair the disk, then resume the "
+                f"files in {self._staging} cannot be made durable: {in_words(error)}; repair the disk, "
+                "then resume the "
                 "job"
             ) from error
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether any file was moved to the output, by this process or an earlier one."""
+        return next(self._moved(), None) is not None
 
     def lost(self, outcomes: Iterable[Scored]) -> list[Scored]:
         """Return the outcomes whose files are neither set aside nor delivered: a loss of power took them."""
@@ -195,12 +202,12 @@ class Delivery:
                 except OSError as error:
                     raise StorageError(
                         f"{self._output / name}, of {_words(writer)} and out of date, cannot be removed: "
-                        f"{error}; remove it, then resume the job"
+                        f"{in_words(error)}; remove it, then resume the job"
                     ) from error
 
     def _move(self, source: Path, name: str, writer: Writer) -> str:
         if name in self._reserved or name.startswith(".gristmill-"):
-            taken, name = name, self._free(name, writer)
+            taken, name = name, self._free(name.lstrip("."), writer)
             self._conflict(f"{taken} is the job's own name; what {_words(writer)} wrote is {name}")
         name = self._with_folders(name, writer)
         if os.path.lexists(self._output / name):
@@ -297,15 +304,25 @@ class Delivery:
         return self._contested.setdefault(name, None)
 
     def _moved(self) -> Iterator[tuple[str, Writer]]:
-        """Yield (name, writer) of every file that was moved, the latest last."""
-        if self._log.exists():
-            with open(self._log, encoding="ascii") as log:
-                for line in log:
-                    try:
-                        (first, second), name = json.loads(line)
-                    except (ValueError, TypeError):
-                        continue  # torn by a crash: that file was not moved
-                    yield name, (first, second)
+        return _moved(self._log)
+
+    @staticmethod
+    def names(log: Path) -> list[str]:
+        """Return the names, below the output folder, that finished files were moved to."""
+        return [name for name, writer in dict(_moved(log)).items() if writer != _UNFINISHED]
+
+
+def _moved(log: Path) -> Iterator[tuple[str, Writer]]:
+    """Yield (name, writer) of every file that was moved, the latest last."""
+    if not log.exists():
+        return
+    with open(log, encoding="ascii") as lines:
+        for line in lines:
+            try:
+                (first, second), name = json.loads(line)
+            except (ValueError, TypeError):
+                continue  # torn by a crash: that file was not moved
+            yield name, (first, second)
 
 
 def _writer(outcome: Scored | Farewell) -> Writer:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from gristmill.engine.contract import Engine
-from gristmill.errors import GristmillError, StorageError
+from gristmill.errors import GristmillError, StorageError, in_words
 from gristmill.faults import reach
 from gristmill.plan.planner import Planner
 from gristmill.run import replay
@@ -24,7 +24,7 @@ from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.lock import JobLock
-from gristmill.run.messages import Messages
+from gristmill.run.messages import WROTE_NOTHING, Messages
 from gristmill.run.outputs import Outputs
 from gristmill.run.progress import End, Progress
 from gristmill.run.projection import projection_of
@@ -35,10 +35,6 @@ from gristmill.run.scheduler import Rules, Scheduler
 from gristmill.spec.values import OutputAction
 
 _COMPARING_SLICE_S = 0.05
-_AFTER_A_CORRECTION = (
-    "A job keeps its own copy of the code: when the script is corrected, start a new job; when the cause lay "
-    "elsewhere, resume this one"
-)
 _COUNTS_EVERY_S = 3.0
 
 
@@ -133,6 +129,7 @@ class Execution:
             include_patterns=settings.include,
             exclude_patterns=settings.exclude,
             input_list=self.folder.input_list if settings.input_list is not None else None,
+            original_list=settings.input_list,
             limit=settings.limit,
         )
         self._planner = planner
@@ -176,7 +173,8 @@ class Execution:
         except OSError as error:
             self._end(
                 Status.FAILED,
-                f"{error}; nothing that was finished is lost. Make room or repair the disk, then resume "
+                f"{in_words(error, with_path=True)}; nothing that was finished is lost. Make room or "
+                "repair the disk, then resume "
                 "the job",
             )
         finally:
@@ -208,6 +206,7 @@ class Execution:
             job,
             status=Status.RUNNING,
             message="",
+            needs_new_job=False,
             starts=identity.fence,
             started_at=job.started_at or start.at,
             ended_at="",
@@ -291,7 +290,7 @@ class Execution:
                 yield progress
             self._conclude(scheduler, outputs)
             notices = (*outputs.committer.appended.notices(), *self._delivery.take_notices())
-            yield replace(progress, notices=notices)
+            yield replace(progress, notices=(*notices, *([WROTE_NOTHING] if self.job.wrote_nothing else [])))
         finally:
             outputs.close()
 
@@ -307,7 +306,7 @@ class Execution:
 
     def _conclude(self, scheduler: Scheduler, outputs: Outputs) -> None:
         """Turn the way the loop ended into the way the job ends."""
-        end, message = scheduler.ending.end, scheduler.ending.message
+        end, messages = scheduler.ending.end, self._messages()
         settings = self.job.deployment.settings
         nothing_scored = (
             not self._ledger.items_succeeded and settings.output_action is OutputAction.APPEND_ROW
@@ -321,23 +320,23 @@ class Execution:
         if not self._ledger.scored.count:
             self._remove_traces()
         if end is End.CANCELLED:
-            self._end(Status.CANCELED, message)
-        elif end is End.THRESHOLD:
-            self._end(Status.FAILED, self._messages().threshold(settings.error_threshold))
+            self._end(Status.CANCELED, scheduler.ending.message)
+            return
+        self.job = replace(self.job, needs_new_job=messages.needs_new_job(end))
+        if end is End.THRESHOLD:
+            self._end(Status.FAILED, messages.threshold(settings.error_threshold))
         elif end is End.ALL_DONE:
-            self._end(Status.FAILED, self._messages().nothing_scored())
+            self._end(Status.FAILED, messages.nothing_scored())
         else:
-            if scheduler.ending.log:
-                message += f"\nThe full log is in {self.folder.path / scheduler.ending.log}"
-            if end is End.CANNOT_START:
-                message += f"\n{_AFTER_A_CORRECTION}"
-            self._end(Status.FAILED, message)
+            self._end(Status.FAILED, messages.stopped(scheduler.ending))
 
     def _finish(self, outputs: Outputs | None, peak_bytes: int = 0) -> None:
         """Publish everything; then, and only then, the job is Completed."""
         self._publication(outputs).publish()
         self.job.partial_target.unlink(missing_ok=True)
         self._delivery.remove_unfinished()
+        is_summary = self.job.deployment.settings.output_action is OutputAction.SUMMARY_ONLY
+        self.job = replace(self.job, wrote_nothing=is_summary and not self._delivery.has_moved)
         if self._planner is not None and self.job.deployment.settings.limit is not None:
             projection = projection_of(self.job, self._ledger, self._planner.manifest, peak_bytes)
             self.job = replace(self.job, projection=projection)

@@ -17,7 +17,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from gristmill.errors import HomeError, JobStateError, SpecError, StorageError, UnknownJobError
+from gristmill.errors import HomeError, JobStateError, SpecError, StorageError, UnknownJobError, in_words
+from gristmill.spec.problems import did_you_mean
 from gristmill.spec.values import Deployment, deployment_from_json, deployment_to_json
 from gristmill.storage.publish import publish_bytes
 
@@ -98,6 +99,10 @@ class Job:
     status: Status = Status.NOT_STARTED
     message: str = ""
     """Why it failed: the first error of the script, or what stopped the job."""
+    wrote_nothing: bool = False
+    """Whether it is Completed, its script was to write the output itself, and there is none."""
+    needs_new_job: bool = False
+    """Whether only a corrected script can help: resuming would fail in the same way."""
     counts: Counts = field(default_factory=Counts)
     created_at: str = ""
     started_at: str = ""
@@ -107,6 +112,15 @@ class Job:
     """What the whole input would take, where only a sample of it was scored."""
     starts: int = 0
     """How often it was started: 1, and one more for each resume."""
+
+    @property
+    def is_worth_resuming(self) -> bool:
+        """Whether there is a good reason to go on with a job that has ended: not where its script never ran,
+        nor where it has to be corrected.
+        """
+        if self.status is Status.FAILED:
+            return bool(self.counts.mini_batches_done) and not self.needs_new_job
+        return self.status is Status.CANCELED
 
     @property
     def target(self) -> Path:
@@ -256,7 +270,8 @@ class JobFolder:
             ) from error
         except OSError as error:
             raise HomeError(
-                f"the job folder {self.path} cannot be made: {error}; set GRISTMILL_HOME to a folder that "
+                f"the job folder {self.path} cannot be made: {in_words(error)}; set GRISTMILL_HOME to a "
+                "folder that "
                 "you can write"
             ) from error
 
@@ -282,7 +297,8 @@ class JobFolder:
             publish_bytes(self.path / "job.json", text.encode("ascii"))
         except OSError as error:
             raise StorageError(
-                f"{self.path / 'job.json'} cannot be written: {error}; make room, then resume the job"
+                f"{self.path / 'job.json'} cannot be written: {in_words(error)}; make room, then resume "
+                "the job"
             ) from error
 
     def read(self) -> Job:
@@ -301,11 +317,17 @@ class JobFolder:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UnknownJobError(
                 f"there is no job called {self.name} in {self.path.parent}; gristmill job list names "
-                "those that are"
+                f"those that are{self._meant()}"
             ) from error
         except (OSError, ValueError) as error:
-            raise JobStateError(f"{path} cannot be read: {error}") from error
+            raise JobStateError(f"{path} cannot be read: {in_words(error)}") from error
         return Job.from_json(values, path)
+
+    def _meant(self) -> str:
+        try:
+            return did_you_mean(self.name, os.listdir(self.path.parent))
+        except OSError:
+            return ""  # no job was ever made here
 
     def tell(self, event: str, **fields: object) -> None:
         """Append an event; one line of JSON with a stable word and its fields.
@@ -325,7 +347,7 @@ class JobFolder:
                 os.close(descriptor)
         except OSError as error:
             raise StorageError(
-                f"{path} cannot be written: {error}; make room, then resume the job"
+                f"{path} cannot be written: {in_words(error)}; make room, then resume the job"
             ) from error
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from gristmill.errors import JournalError, StorageError
+from gristmill.errors import JournalError, StorageError, in_words
 from gristmill.faults import reach
 from gristmill.run.records import RECORD_HEAD, Mark, Record, decode, encode
 
@@ -44,7 +44,7 @@ class Journal:
             os.ftruncate(self._file, size)
             os.lseek(self._file, size, os.SEEK_SET)
         except OSError as error:
-            raise JournalError(f"the journal {path} cannot be written: {error}") from error
+            raise JournalError(f"the journal {path} cannot be written: {in_words(error)}") from error
 
     def record(self, record: Record) -> None:
         """Add a record to the group that the next `flush` writes."""
@@ -87,7 +87,7 @@ class Journal:
         try:
             os.fdatasync(self._file)
         except OSError as error:
-            raise StorageError(f"the journal {self._path} cannot be synced: {error}") from error
+            raise StorageError(f"the journal {self._path} cannot be synced: {in_words(error)}") from error
         self._unmarked = False
         reach("sync.after_journal")
 
@@ -107,7 +107,7 @@ class Journal:
             os.ftruncate(self._file, start)
             os.lseek(self._file, start, os.SEEK_SET)
             raise StorageError(
-                f"the journal {self._path} cannot be written: {error}; "
+                f"the journal {self._path} cannot be written: {in_words(error)}; "
                 "make room on its disk, then resume the job"
             ) from error
 
@@ -142,7 +142,7 @@ def read_journal(path: Path) -> Iterator[Entry]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise JournalError(f"the journal {path} cannot be read: {error}") from error
+        raise JournalError(f"the journal {path} cannot be read: {in_words(error)}") from error
 
 
 def intact_size(path: Path) -> int:
@@ -161,7 +161,7 @@ def intact_size(path: Path) -> int:
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise JournalError(f"the journal {path} cannot be read: {error}") from error
+        raise JournalError(f"the journal {path} cannot be read: {in_words(error)}") from error
     return size
 
 

@@ -14,7 +14,7 @@ import socket
 import time
 from pathlib import Path
 
-from gristmill.errors import JobLockedError, StorageError
+from gristmill.errors import JobLockedError, StorageError, in_words
 from gristmill.storage.filesystem import is_network
 
 #: A lock on a network file system that was touched this long ago is believed to be held.
@@ -55,7 +55,8 @@ class JobLock:
         except OSError as error:
             self.release()
             raise StorageError(
-                f"{self._path} cannot be locked: {error}; set GRISTMILL_HOME to a folder on a local disk"
+                f"{self._path} cannot be locked: {in_words(error)}; set GRISTMILL_HOME to a folder on a "
+                "local disk"
             ) from error
         holder = self._holder()
         if self._on_network and self._is_held_elsewhere(holder):
@@ -68,7 +69,9 @@ class JobLock:
             os.pwrite(self._file, text, 0)
         except OSError as error:
             self.release()
-            raise StorageError(f"{self._path} cannot be written: {error}; make room there") from error
+            raise StorageError(
+                f"{self._path} cannot be written: {in_words(error)}; make room there"
+            ) from error
 
     def keep(self) -> None:
         """Show that the holder lives, where the file system needs that; cheap, to be called often."""

@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from gristmill.engine.contract import Reason
 from gristmill.plan.manifest import Manifest
 from gristmill.run.job_folder import JobFolder
 from gristmill.run.ledger import Ledger
+from gristmill.run.progress import End, Ending
 from gristmill.spec.values import ErrorThreshold
+
+WROTE_NOTHING = (
+    "the script wrote nothing to AZUREML_BI_OUTPUT_PATH, and with output_action summary_only there is "
+    "no other "
+    "output: write files into the folder that this variable names, or use --output-action append_row"
+)
+_AFTER_A_CORRECTION = (
+    "A job keeps its own copy of the code: when the script is corrected, start a new job; when the cause lay "
+    "elsewhere, resume this one"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +60,7 @@ class Messages:
         return (
             f"{ledger.items_not_succeeded:,} of {ledger.items_done:,} items done have failed, more than the "
             f"error threshold ({limit}) allows. The first error:\n{self.first_error() or self._short()}"
+            f"\n{_AFTER_A_CORRECTION}"
         )
 
     def nothing_scored(self) -> str:
@@ -55,9 +68,31 @@ class Messages:
         if self.ledger.first_failure is None:
             return (
                 "no mini-batch returned any result, although run() never failed: it must return one element "
-                "per file; an empty list counts as nothing scored"
+                f"per file; an empty list counts as nothing scored\n{_AFTER_A_CORRECTION}"
             )
-        return f"no mini-batch returned any result. The first error:\n{self.first_error()}"
+        return (
+            f"no mini-batch returned any result. The first error:\n{self.first_error()}\n"
+            f"{_AFTER_A_CORRECTION}"
+        )
+
+    def stopped(self, ending: Ending) -> str:
+        """Return why the loop could not go on."""
+        message = ending.message
+        if ending.log:
+            message += f"\nThe full log is in {self.folder.path / ending.log}"
+        return f"{message}\n{_AFTER_A_CORRECTION}" if ending.end is End.CANNOT_START else message
+
+    def needs_new_job(self, end: End) -> bool:
+        """Say whether only a corrected script can help, which a resumed job does not have.
+
+        Nothing at all was scored: of a job that has run to its end that is always a mistake in the script,
+        else where the first error is what ``run`` returned.
+        """
+        if self.ledger.items_succeeded:
+            return False
+        failure = self.ledger.first_failure
+        is_wrong_return = failure is None or failure.reason == Reason.BAD_RETURN.value
+        return end is End.ALL_DONE or (end is End.THRESHOLD and is_wrong_return)
 
     def about_failures(self) -> str:
         """Return why a job that is Completed has failed items; empty where it has none."""

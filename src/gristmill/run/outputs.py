@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gristmill.engine.contract import Farewell, Scored, Span
-from gristmill.errors import StorageError
+from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.run.commit import Committer, Rows
 from gristmill.run.delivery import Delivery
@@ -165,6 +165,7 @@ class Outputs:
 
 def _not_placed(error: OSError) -> StorageError:
     return StorageError(
-        f"the files that the script appends to cannot be put together: {error}; nothing that was finished is "
+        f"the files that the script appends to cannot be put together: {in_words(error)}; nothing that "
+        "was finished is "
         "lost. Make room or repair the folder, then resume the job"
     )

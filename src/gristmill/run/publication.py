@@ -7,12 +7,14 @@ it gives the same files.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gristmill.errors import StorageError
+from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.plan.manifest import Manifest
 from gristmill.run.commit import Assembly, Committer, free_bytes
@@ -29,6 +31,8 @@ from gristmill.storage.publish import publish_bytes
 _PLACED_PER_GROUP = 10_000
 #: Kept free on the output's disk beyond what the output needs.
 _RESERVE_BYTES = 1 << 20
+#: The column with the names of the inputs.
+_NAMES = "file"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +136,8 @@ class Publication:
             self.job.output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"the output folder {self.job.output} cannot be made: {error}; nothing that was finished "
+                f"the output folder {self.job.output} cannot be made: {in_words(error)}; nothing that "
+                "was finished "
                 "is lost. "
                 "Repair it, then resume the job"
             ) from error
@@ -162,7 +167,7 @@ class Publication:
             write_failures(self.folder.journal, target, names)
         except OSError as error:
             raise StorageError(
-                f"{target} cannot be written: {error}; make room, then resume the job"
+                f"{target} cannot be written: {in_words(error)}; make room, then resume the job"
             ) from error
 
     def _write_columns(self, assembly: Assembly) -> None:
@@ -190,7 +195,7 @@ class Publication:
             publish_bytes(path, text.encode("ascii") + b"\n")
         except OSError as error:
             raise StorageError(
-                f"{path} cannot be written: {error}; make room, then resume the job"
+                f"{path} cannot be written: {in_words(error)}; make room, then resume the job"
             ) from error
 
 
@@ -208,8 +213,26 @@ def read_hint(
 ) -> str:
     """Return the line of Python that reads a predictions file in the contract's format."""
     if columns is None:
-        return f"open({str(target)!r}, encoding='utf-8', errors='surrogateescape').read().splitlines()"
-    if has_header:
-        return f"pd.read_csv({str(target)!r}, sep={separator!r})"
-    names = json.dumps(list(columns), ensure_ascii=False)
-    return f"pd.read_csv({str(target)!r}, header=None, sep={separator!r}, names={names})"
+        # Only a line feed ends a line: neither another line break nor a carriage return in an element does.
+        return f"Path({str(target)!r}).read_bytes().decode('utf-8', 'surrogateescape').split('\\n')[:-1]"
+    options = [f"sep={separator!r}"]
+    if not has_header:
+        options = ["header=None", *options, f"names={json.dumps(list(columns), ensure_ascii=False)}"]
+    return _read_csv(target, options, columns)
+
+
+def csv_read_hint(target: Path) -> str:
+    """Return the line of Python that reads a predictions file in the comma-separated format."""
+    try:
+        with target.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            columns = next(csv.reader(file), [])
+    except (OSError, csv.Error):
+        columns = []
+    return _read_csv(target, [], columns)
+
+
+def _read_csv(target: Path, options: Sequence[str], columns: Sequence[str]) -> str:
+    """Names of files stay texts: pandas would make 1 of a file called 001, and nothing of one called NA."""
+    if _NAMES in columns:
+        options = [*options, f"dtype={{{_NAMES!r}: str}}", "keep_default_na=False", "na_values=['']"]
+    return f"pd.read_csv({', '.join([repr(str(target)), *options])})"

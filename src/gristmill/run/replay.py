@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gristmill.engine.contract import Farewell, Scored, Span
-from gristmill.errors import StorageError
+from gristmill.errors import StorageError, in_words
 from gristmill.run.journal import intact_size, read_journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.records import FailedTry, Mark, Revoked, Start
@@ -155,7 +155,7 @@ def sync_parts(untrusted: tuple[Scored, ...], part_path: Callable[[int], Path]) 
                 sync_file(path)
         except OSError as error:
             raise StorageError(
-                f"{path} cannot be made durable: {error}; repair the disk, then resume"
+                f"{path} cannot be made durable: {in_words(error)}; repair the disk, then resume"
             ) from error
 
 

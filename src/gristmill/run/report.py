@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gristmill.errors import StorageError
+from gristmill.errors import StorageError, in_words
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
 from gristmill.run.ledger import Ledger
 from gristmill.run.records import Start
@@ -79,16 +79,18 @@ def write_reports(folder: JobFolder, job: Job, ledger: Ledger) -> None:
         _append_once(logs / OVERVIEW, _overview(job, starts))
     except OSError as error:
         raise StorageError(
-            f"the report in {logs} cannot be written: {error}; make room, then resume the job"
+            f"the report in {logs} cannot be written: {in_words(error)}; make room, then resume the job"
         ) from error
 
 
-def summary_line(status: Status, counts: Counts, output_action: OutputAction) -> str:
+def summary_line(
+    status: Status, counts: Counts, output_action: OutputAction, wrote_nothing: bool = False
+) -> str:
     """Say in one line how a job stands, always with its counts; a failed job's message is not part of it."""
     total = f"{counts.total:,} {'item' if counts.total == 1 else 'items'}"
     finished = counts.succeeded + counts.failed
     if status is Status.COMPLETED:
-        return _completed(counts, total, output_action)
+        return _completed(counts, total, output_action, wrote_nothing)
     if not counts.total and status.is_final:
         return f"{status.value} before anything was run"
     if status is Status.FAILED:
@@ -103,14 +105,21 @@ def summary_line(status: Status, counts: Counts, output_action: OutputAction) ->
     return f"{status.value}: {finished:,} of {total} done, {counts.failed:,} failed"
 
 
-def _completed(counts: Counts, total: str, output_action: OutputAction) -> str:
+def summary_of(job: Job) -> str:
+    """Say in one line how a job stands that nobody is working on."""
+    action = job.deployment.settings.output_action
+    return summary_line(job.status, job.counts, action, job.wrote_nothing)
+
+
+def _completed(counts: Counts, total: str, output_action: OutputAction, wrote_nothing: bool) -> str:
+    nothing = "; the script wrote nothing to AZUREML_BI_OUTPUT_PATH" if wrote_nothing else ""
     if counts.failed:
         return (
             f"Completed: {counts.succeeded:,} of {total}, {counts.failed:,} failed; "
-            f"failures.jsonl names {'it' if counts.failed == 1 else 'them'}"
+            f"failures.jsonl names {'it' if counts.failed == 1 else 'them'}{nothing}"
         )
     its_own = "; the script wrote the output itself" if output_action is OutputAction.SUMMARY_ONLY else ""
-    return f"Completed: {total if counts.total == 1 else f'all {total}'}{its_own}"
+    return f"Completed: {total if counts.total == 1 else f'all {total}'}{nothing or its_own}"
 
 
 class ProgressLog:
@@ -168,7 +177,7 @@ def _result(folder: JobFolder, job: Job, ledger: Ledger) -> str:
     counts = job.counts
     times = f", {job.starts:,} times in all" if job.starts > 1 else ""
     lines = [
-        f"Job {job.name}: {summary_line(job.status, counts, job.deployment.settings.output_action)}",
+        f"Job {job.name}: {summary_of(job)}",
         *(["", job.message] if job.message else []),
         "",
         f"Status        {job.status.value}",
@@ -186,14 +195,15 @@ def _result(folder: JobFolder, job: Job, ledger: Ledger) -> str:
         "",
         *_next_steps(job),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _places(folder: JobFolder, job: Job) -> list[str]:
     counts = job.counts
     lines = [f"Input         {job.input}"]
     if job.deployment.settings.output_action is OutputAction.SUMMARY_ONLY:
-        lines.append(f"Output        {job.output} (the script's own files)")
+        content = "the script wrote nothing" if job.wrote_nothing else "the script's own files"
+        lines.append(f"Output        {job.output} ({content})")
     elif job.status is Status.COMPLETED:
         lines.append(f"Predictions   {job.target}")
     elif counts.succeeded:
@@ -210,6 +220,8 @@ def _next_steps(job: Job) -> list[str]:
             "To prove that nothing is missing and nothing is there twice:",
             f"  gristmill verify {job.name}",
         ]
+    if not job.is_worth_resuming:
+        return []  # the message says what helps
     return ["To go on from here; what is finished is not run again:", f"  gristmill resume {job.name}"]
 
 
@@ -231,7 +243,7 @@ def _error(folder: JobFolder, job: Job, ledger: Ledger) -> str:
 
 
 def _overview(job: Job, starts: Sequence[Start]) -> str:
-    lines = [f"{job.ended_at}  {summary_line(job.status, job.counts, job.deployment.settings.output_action)}"]
+    lines = [f"{job.ended_at}  {summary_of(job)}"]
     for number, start in enumerate(starts, 1):
         again = "; what had failed was tried again" if start.retry_failed else ""
         lines.append(f"  start {number}: {start.at}, process {start.pid} on {start.host}{again}")

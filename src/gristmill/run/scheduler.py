@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from gristmill.engine.contract import (
     Columns,
@@ -28,10 +27,10 @@ from gristmill.engine.contract import (
 )
 from gristmill.errors import InputError, PlanError
 from gristmill.faults import reach
-from gristmill.plan.manifest import Manifest
 from gristmill.run import policy
 from gristmill.run.backlog import Backlog
 from gristmill.run.columns import other_columns_notice
+from gristmill.run.growing_plan import Plan
 from gristmill.run.job_folder import utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
@@ -47,33 +46,13 @@ PLANNING_SLICE_S = 0.004
 #: With nothing to do, a pass takes this long at most.
 _PASS_S = 0.1
 _PROGRESS_EVERY_S = 0.1
+#: How long a cancelled job waits for workers that hold a file open.
+_HELD_LIMIT_S = 20.0
 _LOST_AT_THE_END = (
     "a worker died in shutdown() while a library held a file in the output folder open; the mini-batches "
     "whose results were in it do not count. Close the file before run() returns; resume the job to run them "
     "again"
 )
-
-
-class Plan(Protocol):
-    """What the scheduler needs of a plan that may still be growing."""
-
-    @property
-    def mini_batches(self) -> int:
-        """Mini-batches so far."""
-
-    @property
-    def items(self) -> int:
-        """Items in them."""
-
-    complete: bool
-    """Whether the listing is over."""
-
-    def step(self, budget_s: float) -> None:
-        """Plan for about so long."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """The mini-batches so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +98,8 @@ class Scheduler:
         self._backlog = Backlog(ledger)
         self._ever_ready = False
         self._start_failures: dict[int, int] = {}
+        self._leaving: set[int] = set()
+        """Workers that end because of a failed try."""
         self._part_columns: dict[tuple[int, int], int] = {}
         self._column_ids = {names: number for number, names in enumerate(ledger.columns, 1)}
         self._noticed: set[str] = set()
@@ -163,7 +144,11 @@ class Scheduler:
 
     def _wind_up(self) -> Iterator[Progress]:
         """Stop what is in flight where the job is to stop; let the workers end; make everything durable."""
-        if self.ending.end is not End.ALL_DONE:
+        if self.ending.end in (End.CANCELLED, End.THRESHOLD) and self._ledger.held:
+            for event in self._engine.wind_down(_HELD_LIMIT_S):  # let what is held come to count
+                self._take_in(event, is_halting=True)
+            self._journal.flush()
+        elif self.ending.end is not End.ALL_DONE:
             for event in self._engine.halt():
                 self._take_in(event, is_halting=True)
             self._journal.flush()
@@ -232,6 +217,7 @@ class Scheduler:
             if not is_halting:
                 self._take_start_failure(event)
         elif isinstance(event, WorkerEnded):
+            self._leaving.discard(event.worker)
             self._notices.append(f"{event.message}; it is replaced")
             for scored in self._revoke_held(event.part):
                 self._backlog.put_back(scored.span, scored.attempt)
@@ -270,6 +256,8 @@ class Scheduler:
     def _take_failed(self, failed: Failed) -> None:
         span = failed.span
         self._start_failures.pop(failed.worker, None)
+        if failed.leaving:
+            self._leaving.add(failed.worker)
         if failed.reason is Reason.INFRASTRUCTURE:
             self._backlog.put_back(span, failed.attempt)
             self._end(End.BROKEN, f"{failed.message}; make room or repair the disk, then resume the job")
@@ -345,8 +333,8 @@ class Scheduler:
     # What follows
 
     def _decide_ending(self) -> None:
-        if self._ending is not None:
-            return
+        if self._ending is not None or self._leaving:
+            return  # what a worker that leaves held is about to be void
         ledger = self._ledger
         is_end = self._plan.complete and self._is_everything_done()
         failed, done = ledger.items_not_succeeded, ledger.items_done

@@ -16,6 +16,7 @@ from typing import Any
 
 from gristmill.errors import JournalError, PlanError
 from gristmill.plan.manifest import Manifest
+from gristmill.run.delivery import Delivery
 from gristmill.run.intervals import Intervals
 from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.journal import intact_size, read_journal
@@ -24,6 +25,7 @@ from gristmill.run.replay import History, lost_rows, read_history, scored_ranges
 
 _READ_BYTES = 1 << 20
 _MOST_PROBLEMS = 100
+_MOST_FILES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,11 @@ class Verification:
 
     job: str
     status: str
+    """Interrupted: it says that it runs, and nobody works on it."""
+    complete: bool
+    """Whether the job is Completed; else everything may still be in order, so far."""
+    next_command: str | None
+    """The command that goes on, where there is something to go on with."""
     items: int
     succeeded: int
     failed: int
@@ -54,6 +61,9 @@ class Verification:
             f"{self.items:,} items: {self.succeeded:,} succeeded, {self.failed:,} failed, "
             f"{self.missing:,} without a result, {self.not_run:,} not run"
         )
+        if self.ok and not self.complete:
+            onward = f": {self.next_command} goes on" if self.next_command else ""
+            return f"job {self.job} is in order so far ({self.status}); it did not complete{onward}. {counts}"
         if self.ok:
             return f"job {self.job} is in order ({self.status}). {counts}"
         return f"job {self.job} is NOT in order: {self._problems}. {counts}"
@@ -170,7 +180,7 @@ def _output_problems(folder: JobFolder, job: Job, history: History) -> list[str]
     published = history.ledger.published
     if published is None:
         return []
-    files = _file_problems(job, history)
+    files = [*_file_problems(job, history), *_missing_files(folder, job)]
     if not published.file:
         return files
     target = job.output / published.file
@@ -207,6 +217,16 @@ def _file_problems(job: Job, history: History) -> list[str]:
         if crc != file.crc:
             problems.append(f"the file {path}, which the script wrote, is not the one that was put together")
     return problems
+
+
+def _missing_files(folder: JobFolder, job: Job) -> list[str]:
+    """Whole files that scripts wrote are there; what is in them is not ours to know."""
+    missing = [name for name in Delivery.names(folder.delivered) if not os.path.lexists(job.output / name)]
+    more = len(missing) - _MOST_FILES
+    return [
+        *(f"the file {job.output / name}, which the script wrote, is gone" for name in missing[:_MOST_FILES]),
+        *([f"{more:,} more files that the script wrote are gone"] if more > 0 else []),
+    ]
 
 
 def _placed_problems(folder: JobFolder, target: Path, file: Any, published: Published) -> list[str]:
@@ -269,11 +289,14 @@ def _crc(file: Any, placed: Placed) -> int:
 
 
 def _verdict(job: Job, items: int, history: History | None, problems: list[str]) -> Verification:
+    goes_on = job.is_worth_resuming or not job.status.is_final
     ledger = history.ledger if history is not None else None
     done = ledger.items_done if ledger is not None else 0
     return Verification(
         job=job.name,
-        status=job.status.value,
+        status=job.status.value if job.status.is_final else "Interrupted",
+        complete=job.status is Status.COMPLETED,
+        next_command=f"gristmill resume {job.name}" if goes_on else None,
         items=items,
         succeeded=ledger.items_succeeded if ledger is not None else 0,
         failed=ledger.items_failed if ledger is not None else 0,

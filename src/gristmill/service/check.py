@@ -142,11 +142,11 @@ def check_deployment(
     if any(one.is_error for one in read):
         return CheckReport(findings=read, python=python)
     settings = deployment.settings
-    limits = f"its start may take {settings.init_timeout_s:g} s"
+    limits = f"{settings.init_timeout_s:g} s for its start"
     if where is not None:
-        limits += f" and each run() {settings.timeout_s:g} s"
-    say(f"trying {deployment.scoring_script} out; {limits}")
-    seen = _Stage(deployment, interpreter).try_out(where)
+        limits += f", {settings.timeout_s:g} s for each run()"
+    say(f"trying {deployment.scoring_script} out (limits: {limits})")
+    seen = _Stage(deployment, interpreter, say).try_out(where)
     return replace(seen, python=python, findings=(*read, *unlike(seen.findings, read)))
 
 
@@ -158,7 +158,8 @@ def _mistake(problem: str) -> Finding:
 class _Stage:
     """The temporary folder in which a script is tried out."""
 
-    def __init__(self, deployment: Deployment, interpreter: Interpreter) -> None:
+    def __init__(self, deployment: Deployment, interpreter: Interpreter, say: Callable[[str], None]) -> None:
+        self._say = say
         self._deployment = deployment
         self._interpreter = interpreter
         self._run_id = uuid.uuid4().hex
@@ -169,13 +170,24 @@ class _Stage:
         deployment = self._deployment
         with guarded(self._run_id, self._folder):
             root, files = self._planned(input_path) if input_path is not None else ("/", [])
-            assignment = self._assignment(root)
+            assignment = self._assignment(root, [] if input_path is None else [input_path])
             model = deployment.model.path if deployment.model is not None else None
             footprint = Footprint(files=files, code=assignment.code, model=model, staged=assignment.model)
-            rehearsal = rehearse(assignment, Terms(has_files=bool(files)))
+            terms = Terms(has_files=bool(files))
+            rehearsal = rehearse(assignment, terms, lambda seen: self._tell(seen, terms, len(files)))
             findings = judge(rehearsal, deployment, deployment.scoring_script)
             findings += footprint.changes(deployment.scoring_script)
             return _report([self._at_home(one) for one in findings], rehearsal.observations, rehearsal.call)
+
+    def _tell(self, seen: Mapping[str, Any], terms: Terms, files: int) -> None:
+        """Say what comes next, where that takes a while."""
+        if seen["event"] == "ready" and terms.has_files:
+            self._say(f"started in {seen['import_s'] + seen['init_s']:.1f} s; running {_files(files)}")
+        elif seen["event"] == "called":
+            self._say(
+                f"run() took {seen['seconds']:.1f} s; running it with the same files again, up to "
+                f"{terms.calls} times, for about {terms.seconds:g} s at most"
+            )
 
     def _planned(self, input_path: Path) -> tuple[str, list[str]]:
         """Cut the first mini-batch of the input, as a job would; return its root and its files."""
@@ -200,9 +212,9 @@ class _Stage:
         finally:
             planner.close()
 
-    def _assignment(self, root: str) -> Assignment:
+    def _assignment(self, root: str, data: list[Path]) -> Assignment:
         folder = self._folder
-        snapshot_code(self._deployment, folder / "code")
+        snapshot_code(self._deployment, folder / "code", data=data)
         places = Places(
             code=folder / "code",
             plan=folder / "plan",
@@ -222,6 +234,10 @@ class _Stage:
         return replace(
             finding, what=finding.what.replace(there, here), detail=finding.detail.replace(there, here)
         )
+
+
+def _files(number: int) -> str:
+    return f"the first mini-batch, {number:,} file{'' if number == 1 else 's'}"
 
 
 def _report(

@@ -26,6 +26,7 @@ from gristmill.errors import (
     RequestError,
     StorageError,
     UnknownJobError,
+    in_words,
 )
 from gristmill.faults import reach
 from gristmill.run.execution import Execution, RunIdentity
@@ -35,6 +36,7 @@ from gristmill.run.progress import Progress
 from gristmill.run.verify import Verification, verify_job
 from gristmill.service.advice import advice, circumstances
 from gristmill.service.assignment import assignment_of
+from gristmill.service.overlap import check_apart, overlap_notices
 from gristmill.service.preparation import prepare
 from gristmill.service.request import (
     RunRequest,
@@ -45,7 +47,7 @@ from gristmill.service.request import (
     made_up_name,
 )
 from gristmill.service.script_reading import warnings_of_script
-from gristmill.service.snapshot import changed_model_files, changed_modules, model_state
+from gristmill.service.snapshot import changed_model_files, changed_modules, edited_originals, model_state
 from gristmill.service.views import JobView, view_of
 from gristmill.settings import Home
 
@@ -147,13 +149,15 @@ class Jobs:
             created_at=utc_now(),
         )
         check_output(job, request.overwrite)
+        check_apart(job)
         self._check_alone(job)
+        overlaps = overlap_notices(job, self._home.jobs)
         folder.create()
         self._check_cache(folder)
         output_existed = job.output.exists()
         try:
             notices = prepare(folder, job)
-            notices = (*deployment.notices, *crew.notices, *warned, *notices)
+            notices = (*deployment.notices, *crew.notices, *warned, *overlaps, *notices)
             running = self._begin(folder, interpreter, notices)
             running.notices += advice(circumstances(running.execution, resources, request.chose_workers))
         except BaseException as error:
@@ -161,7 +165,7 @@ class Jobs:
             shutil.rmtree(job.staging if output_existed else job.output, ignore_errors=True)
             if isinstance(error, StorageError):
                 raise HomeError(
-                    f"job {name} cannot be made: {error.__cause__ or error}; {_OTHER_HOME}"
+                    f"job {name} cannot be made: {in_words(error.__cause__ or error)}; {_OTHER_HOME}"
                 ) from error
             raise
         reach("job.created")
@@ -195,7 +199,9 @@ class Jobs:
                     "fit together: "
                     f"{', '.join(changed[:5])}. Put the model back, or start a new job"
                 )
-        return self._begin(folder, choose_interpreter(job.python), ())
+        running = self._begin(folder, choose_interpreter(job.python), ())
+        running.notices += _about_edited_code(running.execution)
+        return running
 
     def show(self, name: str) -> JobView:
         """Return how a job stands.
@@ -354,6 +360,20 @@ def _check_unchanged(execution: Execution) -> None:
         )
     if not job.input.exists():
         raise InputError(f"the input {job.input} of job {job.name} is gone; put it back, then resume")
+
+
+def _about_edited_code(execution: Execution) -> tuple[str, ...]:
+    """Say so where the user expects a corrected script to be run, and it will not be."""
+    edited = edited_originals(execution.loaded_modules, execution.job.deployment)
+    if not edited:
+        return ()
+    others = f" and {len(edited) - 1:,} more of its modules" if len(edited) > 1 else ""
+    has = "have" if others else "has"
+    return (
+        f"{edited[0]}{others} {has} changed since the job was made; this job goes on with its own copy: "
+        "start a "
+        "new job to use the new one",
+    )
 
 
 def _telling(path: Path, logs: Path) -> int:

@@ -75,10 +75,10 @@ def _failed(seen: Seen, deployment: Deployment, script: str) -> Iterator[Finding
         printed = seen.get("printed", 0)
         what = message
         if printed:
-            what += f" It printed {printed:,} lines: what is printed goes to the log"
+            what += f". It printed {_count(printed, 'line')}: what is printed goes to the log"
         yield error("wrong-return", script, what, _RETURN)
     elif seen["call"] == 1:
-        remedy = "correct it, or the file that it does not stand: each file was real"
+        remedy = "correct the script, or the file that it fails on: these are files of your own input"
         yield error("run-raises", script, message, remedy, trace)
     else:
         what = f"call {seen['call']} of run() with the same files fails, and the first did not: {message}"
@@ -89,15 +89,17 @@ def _called(seen: Seen, deployment: Deployment, script: str) -> Iterator[Finding
     results, files = seen["results"], seen["files"]
     is_summary = deployment.settings.output_action is OutputAction.SUMMARY_ONLY
     if not results and files:
-        what = f"run() returned an empty {seen['kind']} for {files} files: all of them count as failed"
+        what = f"run() returned an empty {seen['kind']} for {_count(files, 'file')}, which {_fail(files)}"
         yield error("no-results", script, what, _RETURN)
     elif results < files:
         what = (
-            f"run() returned {results} results for {files} files: {files - results} of them count as failed"
+            f"run() returned {_count(results, 'result')} for {_count(files, 'file')}: {files - results:,} of "
+            f"them {_fail(files - results)}"
         )
         yield warning("fewer-results", script, what, "return one element for each file")
     elif results > files and seen["kind"] != "DataFrame":
-        what = f"run() returned {results} results for {files} files: nobody can tell whose each is"
+        what = f"run() returned {_count(results, 'result')} for {_count(files, 'file')}: "
+        what += "nobody can tell whose each is"
         remedy = "return one element for each file, or a DataFrame in which a column names the file"
         yield warning("more-results", script, what, remedy)
     for key, words in seen["notices"]:
@@ -130,6 +132,14 @@ def _reversed(seen: Seen, deployment: Deployment, script: str) -> Iterator[Findi
             "return results in the order of mini_batch, each from its own file alone",
             _before_and_now(seen["rows"]),
         )
+
+
+def _fail(number: int) -> str:
+    return "counts as failed" if number == 1 else "count as failed"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _before_and_now(rows: list[str]) -> str:

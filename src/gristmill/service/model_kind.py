@@ -14,6 +14,7 @@ from gristmill.errors import SpecError
 from gristmill.spec.kinds import neighbour
 
 _NUMBERS = {"numpy": "numpy", "pandas": "pandas"}
+_IMAGES = {"PIL": "pillow"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class Kind:
     """The name of its template, without the suffixes."""
     packages: Mapping[str, str] = field(default_factory=dict)
     """What the script needs: the module, and the package that brings it."""
+    for_images: Mapping[str, str] = field(default_factory=dict)
+    """What it needs for images alone, likewise."""
     fills: Mapping[str, str] = field(default_factory=dict)
     """What else stands in the template, by its placeholder."""
 
@@ -33,7 +36,8 @@ class Kind:
 ONNX = Kind(
     words="an ONNX model",
     template="onnx",
-    packages={"onnxruntime": "onnxruntime", **_NUMBERS, "PIL": "pillow"},
+    packages={"onnxruntime": "onnxruntime", **_NUMBERS},
+    for_images=_IMAGES,
 )
 SCIKIT_LEARN = Kind(
     words="a pickled model, as of scikit-learn",
@@ -43,12 +47,14 @@ SCIKIT_LEARN = Kind(
 TORCHSCRIPT = Kind(
     words="a TorchScript model",
     template="torchscript",
-    packages={"torch": "torch", **_NUMBERS, "PIL": "pillow"},
+    packages={"torch": "torch", **_NUMBERS},
+    for_images=_IMAGES,
 )
 PYTORCH_WEIGHTS = Kind(
     words="a PyTorch file of weights without the code of their network",
     template="pytorch_weights",
     packages=TORCHSCRIPT.packages,
+    for_images=_IMAGES,
     fills={
         "imports": "",
         "load": "# A network that was pickled whole needs weights_only=False, which runs code of the file.\n"
@@ -59,6 +65,7 @@ SAFETENSORS = Kind(
     words="a safetensors file of weights without the code of their network",
     template="pytorch_weights",
     packages={**TORCHSCRIPT.packages, "safetensors": "safetensors"},
+    for_images=_IMAGES,
     fills={
         "imports": "\nfrom safetensors.torch import load_file",
         "load": "weights = load_file(str(path), device=device)",
@@ -114,6 +121,8 @@ def recognise(model: Path) -> Recognised:
     """
     if not model.exists():
         raise SpecError(f"--model {model}: no such file or folder{neighbour(model)}")
+    if not model.is_file() and not model.is_dir():
+        raise SpecError(f"--model {model}: is neither a file nor a folder; give the model's file or folder")
     try:
         if model.is_dir():
             return _in_folder(model)

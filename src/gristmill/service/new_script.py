@@ -39,7 +39,7 @@ class NewScriptRequest:
     model: Path | None = None
     """The model's file or folder; None: a script without one."""
     deployment: bool = False
-    """Whether a ``deployment.yml`` is to stand beside it."""
+    """Whether a ``deployment.yml`` is to stand beside it; where there is one, ``<script>.deployment.yml``."""
     overwrite: bool = False
     """Whether files that are there may be replaced."""
 
@@ -79,18 +79,18 @@ def write_script(request: NewScriptRequest) -> NewScript:
     _check_name(request.script)
     files = [request.script]
     if request.deployment:
-        files.append(request.script.with_name(_DEPLOYMENT))
+        files.append(_deployment_file(request))
     for file in files:
         _check_free(file, request.overwrite)
     found = Recognised(kind=NO_MODEL, file=Path()) if request.model is None else recognise(request.model)
     texts = [script_text(found.kind, _below_model_folder(request.model, found.file))]
     if request.deployment:
-        texts.append(_deployment_text(request, found.kind))
+        texts.append(_deployment_text(request, files[-1].name, found.kind))
     for file, text in zip(files, texts, strict=True):
         _write(file, text)
     notices = [found.notice] if found.notice else []
     return NewScript(
-        files=tuple(files), kind=found.kind.words, notices=(*notices, *_missing_packages(found.kind.packages))
+        files=tuple(files), kind=found.kind.words, notices=(*notices, *_missing_packages(found.kind))
     )
 
 
@@ -130,7 +130,7 @@ def _check_name(script: Path) -> None:
             else f"score_{better}".strip("_")
         )
         raise SpecError(f"{script}: Python cannot import a module called {stem}; call it {better}.py, say")
-    if stem in sys.stdlib_module_names or any(stem in kind.packages for kind in KINDS):
+    if stem in sys.stdlib_module_names or any(stem in (*kind.packages, *kind.for_images) for kind in KINDS):
         raise SpecError(
             f"{script}: this name would hide Python's module {stem} from everything that imports it; "
             f"call it score_{stem}.py, say"
@@ -174,9 +174,16 @@ def _literal(text: str) -> str:
 # ------------------------------------------------------------------------------------------- the deployment
 
 
-def _deployment_text(request: NewScriptRequest, kind: Kind) -> str:
+def _deployment_file(request: NewScriptRequest) -> Path:
+    """Return where the deployment is written: the one of another script stays."""
+    usual = request.script.with_name(_DEPLOYMENT)
+    is_taken = os.path.lexists(usual) and not request.overwrite
+    return request.script.with_name(f"{request.script.stem}.{_DEPLOYMENT}") if is_taken else usual
+
+
+def _deployment_text(request: NewScriptRequest, file_name: str, kind: Kind) -> str:
     values = {
-        "file": _DEPLOYMENT,
+        "file": file_name,
         "name": _deployment_name(request.script.stem),
         "model": "",
         "script": _scalar(request.script.name),
@@ -213,21 +220,30 @@ def _scalar(text: str) -> str:
 # -------------------------------------------------------------------------------- what has to be installed
 
 
-def _missing_packages(packages: Mapping[str, str]) -> list[str]:
+def _missing_packages(kind: Kind) -> list[str]:
     """Say which packages the interpreter lacks that a run would use."""
+    packages = {**kind.packages, **kind.for_images}
     if not packages:
         return []
     try:
         interpreter = choose_interpreter(None)
     except InterpreterError as error:
         return [str(error)]
-    missing = [packages[module] for module in _not_found(interpreter, list(packages))]
-    if not missing:
-        return []
-    return [
-        f"{interpreter.path} ({interpreter.chosen}) lacks what the script imports: "
-        f"{interpreter.path} -m pip install {' '.join(missing)}; or name another Python with --python"
-    ]
+    not_found = _not_found(interpreter, list(packages))
+    missing = [packages[module] for module in not_found if module in kind.packages]
+    for_images = [packages[module] for module in not_found if module in kind.for_images]
+    notices = []
+    if missing:
+        notices.append(
+            f"{interpreter.path} ({interpreter.chosen}) lacks what the script imports: "
+            f"{interpreter.path} -m pip install {' '.join(missing)}; or name another Python with --python"
+        )
+    if for_images:
+        notices.append(
+            f"if your files are images, the script also needs {interpreter.path} -m pip install "
+            f"{' '.join(for_images)}"
+        )
+    return notices
 
 
 def _not_found(interpreter: Interpreter, modules: list[str]) -> list[str]:

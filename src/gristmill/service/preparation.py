@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
-from gristmill.errors import InputError, OutputError
+from gristmill.errors import InputError, OutputError, RequestError, in_words
 from gristmill.run.job_folder import Job, JobFolder
 from gristmill.service.snapshot import snapshot_code
 from gristmill.storage.filesystem import file_system_type, is_network
@@ -25,7 +27,8 @@ def prepare(folder: JobFolder, job: Job) -> tuple[str, ...]:
     OutputError
         The output folder cannot be written.
     """
-    snapshot = snapshot_code(job.deployment, folder.code, output=job.output)
+    data = [] if job.deployment.is_bare_script else [job.input, *_earlier_outputs(folder)]
+    snapshot = snapshot_code(job.deployment, folder.code, output=job.output, data=data)
     _copy_input_list(folder, job)
     folder.write(job)
     folder.tell("created", input=str(job.input), output=str(job.output))
@@ -40,12 +43,22 @@ def prepare(folder: JobFolder, job: Job) -> tuple[str, ...]:
         job.staging.mkdir(parents=True)
     except OSError as error:
         raise OutputError(
-            f"the output folder {job.output} cannot be used: {error}; choose another with --output-path"
+            f"the output folder {job.output} cannot be used: {in_words(error)}; choose another with "
+            "--output-path"
         ) from error
     if job.overwrite:
         for path in (job.target, job.partial_target, job.failures, job.columns):
             path.unlink(missing_ok=True)
     return tuple(notices)
+
+
+def _earlier_outputs(folder: JobFolder) -> Iterator[Path]:
+    """Yield the output folders of the other jobs of this home, as far as they can be read."""
+    for path in folder.path.parent.iterdir():
+        try:
+            yield JobFolder(path).read().output
+        except RequestError:
+            continue  # this very job, or none
 
 
 def _copy_input_list(folder: JobFolder, job: Job) -> None:
@@ -56,4 +69,6 @@ def _copy_input_list(folder: JobFolder, job: Job) -> None:
     try:
         shutil.copyfile(listed, folder.input_list)
     except OSError as error:
-        raise InputError(f"the input list {listed} cannot be read: {error}; check its path") from error
+        raise InputError(
+            f"the input list {listed} cannot be read: {in_words(error)}; check its path"
+        ) from error

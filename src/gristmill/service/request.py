@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, count
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from gristmill.errors import InputError, OutputError, RequestError, SpecError
 from gristmill.run.job_folder import Job
+from gristmill.spec.problems import did_you_mean
 from gristmill.spec.values import Deployment, OutputAction
 
 
@@ -59,6 +61,7 @@ def _short(path: Path) -> str:
 
 
 _LONGEST_SHOWN = 300
+_ADDRESS = re.compile(r"azureml:|[a-zA-Z][a-zA-Z0-9+.-]+:/", re.IGNORECASE)
 _RESERVED = ("failures.jsonl",)
 
 
@@ -101,10 +104,39 @@ def checked_input(path: Path) -> Path:
     InputError
         There is nothing there.
     """
-    absolute = path.expanduser().absolute()
-    if not _is_there(absolute, InputError, f"the input {_short(path)}", "--input"):
-        raise InputError(f"the input {path} does not exist; give a folder of files, or one file")
-    return absolute
+    absolute = _normal(path.expanduser().absolute())
+    if _is_there(absolute, InputError, f"the input {_short(path)}", "--input"):
+        return absolute
+    if _ADDRESS.match(str(path)):
+        address = re.sub(":/+", "://", str(path), count=1)  # a path keeps one of two slashes
+        raise InputError(
+            f"the input {address}: URLs are not read yet; mount it or copy it, and give that folder"
+        )
+    folder, name = os.path.split(path)
+    if any(character in name for character in "*?["):
+        raise InputError(
+            f"the input {path} does not exist; give the folder, and choose among its files with a pattern in "
+            f"quotes: --input {folder or '.'} --include '{name}'"
+        )
+    raise InputError(
+        f"the input {path} does not exist; give a folder of files, or one file{_neighbour(absolute)}"
+    )
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        return did_you_mean(path.name, os.listdir(path.parent))
+    except (OSError, ValueError):
+        return ""
+
+
+def _normal(path: Path) -> Path:
+    """Take out what leads up and down again, unless a link makes that another place."""
+    shorter = os.path.normpath(path)
+    try:
+        return Path(shorter) if os.path.samefile(shorter, path) else path
+    except OSError:
+        return path
 
 
 def check_output(job: Job, overwrite: bool) -> None:

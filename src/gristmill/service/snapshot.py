@@ -6,21 +6,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from gristmill.errors import RequestError, StorageError
+from gristmill.errors import RequestError, StorageError, in_words
 from gristmill.service.ignored import Ignored
 from gristmill.service.script_files import files_of_script
-from gristmill.service.tree import Found, Identity, everything_below, identity_of
+from gristmill.service.tree import Found, Identity, everything_below, identity_of, names_in
 from gristmill.spec.values import Deployment
 
-#: More than this, and the user is told of .amlignore; the same limits as Azure ML's.
-MANY_BYTES = 300 * 1024 * 1024
+#: More than this, and the user is told of .amlignore.
+MANY_BYTES = 100 * 1024 * 1024
 MANY_FILES = 10_000
-_NEVER_COPIED = frozenset({".git", "__pycache__"})
+_NEVER_COPIED = frozenset({".git", ".venv", "__pycache__"})
+#: In the folder of every environment that Python's venv makes, whatever it is called.
+_ENVIRONMENT = "pyvenv.cfg"
 #: Other jobs' hidden folders beside their outputs.
 _STAGING_PREFIX = ".gristmill-"
 
@@ -37,7 +39,9 @@ class Snapshot:
     """What the user should know; nothing where the copy was there already."""
 
 
-def snapshot_code(deployment: Deployment, target: Path, *, output: Path | None = None) -> Snapshot:
+def snapshot_code(
+    deployment: Deployment, target: Path, *, output: Path | None = None, data: Iterable[Path] = ()
+) -> Snapshot:
     """Copy the code of a deployment; the copy appears all at once. Safe to repeat: one that exists is kept.
 
     Parameters
@@ -50,6 +54,9 @@ def snapshot_code(deployment: Deployment, target: Path, *, output: Path | None =
         The folder to be made, absolute.
     output
         The job's output folder, which is neither copied nor linked.
+    data
+        Inputs and outputs, which are no code: of a deployment's code folder they are not copied, unless
+        the script lies in them.
 
     Returns
     -------
@@ -67,7 +74,8 @@ def snapshot_code(deployment: Deployment, target: Path, *, output: Path | None =
     if target.is_dir():
         return Snapshot(script=script, files=_file_count(target), notices=())
     building = target.with_name(f"{target.name}.building")
-    copy = _Copy(building, target, output)
+    script_here = deployment.code / deployment.scoring_script
+    copy = _Copy(building, target, output, [path for path in data if not script_here.is_relative_to(path)])
     try:
         if building.exists():
             shutil.rmtree(building)  # an earlier call was killed
@@ -78,7 +86,8 @@ def snapshot_code(deployment: Deployment, target: Path, *, output: Path | None =
         os.rename(building, target)
     except OSError as error:
         raise StorageError(
-            f"the code cannot be copied to {target}: {error}; make room, or set GRISTMILL_HOME to another "
+            f"the code cannot be copied to {target}: {in_words(error)}; make room, or set "
+            "GRISTMILL_HOME to another "
             "folder"
         ) from error
     return Snapshot(script=script, files=copy.files, notices=tuple(notices))
@@ -109,6 +118,32 @@ def changed_modules(loaded: Mapping[str, str], code: Path) -> list[str]:
     return changed
 
 
+def edited_originals(loaded: Mapping[str, str], deployment: Deployment) -> list[str]:
+    """Name the modules that the user has edited since a job copied them.
+
+    Parameters
+    ----------
+    loaded
+        Path below the job's copy of the code → SHA-256, as its first worker loaded them.
+    deployment
+        Says where the code is that was copied; what is gone from there was not edited.
+
+    Returns
+    -------
+    list of str
+        Their paths, the scoring script first.
+    """
+    edited = []
+    for name, digest in loaded.items():
+        try:
+            original = (deployment.code / name).read_bytes()
+        except OSError:
+            continue
+        if sha256(original).hexdigest() != digest:
+            edited.append(name)
+    return sorted(edited, key=lambda name: (name != deployment.scoring_script, name))
+
+
 def model_state(model: Path) -> dict[str, str]:
     """Return what every file of a model looks like from outside, for `changed_model_files` to compare.
 
@@ -133,11 +168,16 @@ def model_state(model: Path) -> dict[str, str]:
         raise RequestError(f"the model {model} cannot be read: {error.strerror}; put it back") from error
     if not os.path.isdir(model):
         return {model.name: _looks(status)}
-    return {
-        found.relative: _looks(found.status)
-        for found in everything_below(str(model))
-        if found.status is not None and not found.is_folder
-    }
+    state = {}
+    for found in everything_below(str(model)):
+        if found.status is not None and not found.is_folder:
+            state[found.relative] = _looks(found.status)
+        elif found.status is None:
+            raise RequestError(
+                f"the model {model} holds {found.relative}, a link that leads nowhere; remove it, or put its "
+                "target back"
+            )
+    return state
 
 
 def changed_model_files(before: Mapping[str, str], model: Path) -> list[str]:
@@ -175,8 +215,9 @@ def changed_model_files(before: Mapping[str, str], model: Path) -> list[str]:
 class _Copy:
     """A snapshot in the making."""
 
-    def __init__(self, folder: Path, target: Path, output: Path | None) -> None:
+    def __init__(self, folder: Path, target: Path, output: Path | None, data: Sequence[Path]) -> None:
         self._folder = str(folder)
+        self.data = frozenset(filter(None, map(identity_of, data)))
         # The output, and our own home where that lies in the code: the job, the jobs, the home.
         self._ours = (folder, target, *target.parents[:3], *((output,) if output is not None else ()))
         self.files = 0
@@ -225,7 +266,10 @@ def _copy_code(copy: _Copy, deployment: Deployment) -> list[str]:
     skipped: list[str] = []
 
     def is_left_out(found: Found) -> bool:
-        return _is_never_copied(found, ours) or (found.relative, found.is_folder) in ignored
+        if _is_never_copied(found, ours) or (found.relative, found.is_folder) in ignored:
+            return True
+        is_above = script.startswith(f"{found.relative}/")
+        return not is_above and _is_data(found, copy.data)
 
     for found in everything_below(str(code), is_left_out):
         if found.is_folder:
@@ -307,6 +351,16 @@ def _is_never_copied(found: Found, ours: frozenset[Identity]) -> bool:
         return True
     status = found.status
     return status is not None and found.is_folder and (status.st_dev, status.st_ino) in ours
+
+
+def _is_data(found: Found, data: frozenset[Identity]) -> bool:
+    """Say whether an entry is an input or output, or a folder in which a job has its hidden place."""
+    status = found.status
+    if status is not None and (status.st_dev, status.st_ino) in data:
+        return not found.relative.endswith(".py")
+    if not found.is_folder:
+        return False
+    return any(name == _ENVIRONMENT or name.startswith(_STAGING_PREFIX) for name in names_in(found.path))
 
 
 def _file_count(folder: Path) -> int:

@@ -69,7 +69,7 @@ def _below(
         return  # a link that leads back to where we come from
     if identity is not None:
         above = (*above, identity)
-    for name in _names(folder):
+    for name in names_in(folder):
         path = os.path.join(folder, name)
         found = Found(prefix + name, path, _status(path))
         if is_left_out(found):
@@ -79,7 +79,14 @@ def _below(
             yield from _below(path, f"{found.relative}/", above, is_left_out)
 
 
-def _names(folder: str) -> list[str]:
+def names_in(folder: str) -> list[str]:
+    """Return the names in a folder, sorted.
+
+    Raises
+    ------
+    RequestError
+        It cannot be read; the message names it.
+    """
     try:
         return sorted(os.listdir(folder))
     except OSError as error:

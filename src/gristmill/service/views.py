@@ -9,9 +9,11 @@ from typing import Any
 
 from gristmill.errors import JournalError
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status
+from gristmill.run.publication import csv_read_hint
 from gristmill.run.replay import read_history
 from gristmill.run.report import summary_line
 from gristmill.service.tracking import TrackedRun, tracked_runs
+from gristmill.spec.values import OutputFormat
 
 #: Where in a job's folder its workers' `MLFLOW_TRACKING_URI` points.
 _TRACKING_STORE = "mlruns"
@@ -63,11 +65,10 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
     if target is not None and not target.exists():
         target = None
     hint = None
-    if target is not None:
-        hint = f"pd.read_csv({str(target)!r})"
-        columns = job.columns
-        if columns.exists():
-            hint = _recorded_hint(columns) or hint
+    if target is not None and job.deployment.settings.output_format is OutputFormat.CSV:
+        hint = csv_read_hint(target)
+    elif target == job.target:
+        hint = _recorded_hint(job.columns)
     status, counts = job.status, job.counts
     if interrupted:
         counts = _counts_of(folder) or counts
@@ -78,7 +79,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         status=status.value,
         is_interrupted=interrupted,
         message=job.message,
-        summary=summary_line(status, counts, job.deployment.settings.output_action),
+        summary=summary_line(status, counts, job.deployment.settings.output_action, job.wrote_nothing),
         created_at=job.created_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
@@ -93,17 +94,11 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         folder=str(folder.path),
         target=str(target) if target is not None else None,
         failures=str(job.failures) if job.failures.exists() else None,
-        next_command=f"gristmill resume {job.name}" if interrupted or _goes_on(job) else None,
+        next_command=f"gristmill resume {job.name}" if interrupted or job.is_worth_resuming else None,
         read_hint=hint,
         projection=asdict(job.projection) if job.projection is not None else None,
         mlflow_runs=tracked_runs(folder.path / _TRACKING_STORE),
     )
-
-
-def _goes_on(job: Job) -> bool:
-    """Say whether there is a good reason to resume a job that has ended: not where its script never ran."""
-    never_ran = job.status is Status.FAILED and not job.counts.mini_batches_done
-    return job.status in (Status.FAILED, Status.CANCELED) and not never_ran
 
 
 def _counts_of(folder: JobFolder) -> Counts | None:

@@ -11,9 +11,10 @@ from typing import IO, TYPE_CHECKING, cast
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 from rich.text import Text
 
-from gristmill.shown.pace import Pace, sentence
+from gristmill.shown.pace import Pace, fitting_sentence
 from gristmill.shown.stream import Stream
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 FIRST_AFTER_S = 0.5
 DRAW_EVERY_S = 0.1
 _BAR_WIDTH = 24
+#: Columns at the right that stay free: a line that wraps could not be wiped, and a terminal adds ``^C``.
+_FREE = 3
 
 
 class ProgressBar:
@@ -33,9 +36,10 @@ class ProgressBar:
         self._clock = clock
         self._pace = Pace()
         self._said: set[str] = set()
+        self._column = BarColumn(bar_width=_BAR_WIDTH)
         self._bar = RichProgress(
-            BarColumn(bar_width=_BAR_WIDTH),
-            TextColumn("{task.description}", markup=False),
+            self._column,
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             console=self._console,
             auto_refresh=False,
             transient=True,
@@ -64,11 +68,13 @@ class ProgressBar:
         if now < self._next_drawing_at:
             return
         self._next_drawing_at = now + DRAW_EVERY_S
+        width = self._console.width
+        self._column.bar_width = min(_BAR_WIDTH, max(1, width // 5))
         self._bar.update(
             self._task,
             total=progress.items if progress.plan_complete else None,
             completed=progress.done,
-            description=sentence(progress, self._pace),
+            description=fitting_sentence(progress, self._pace, width - self._column.bar_width - 1 - _FREE),
         )
         if self._is_drawn:
             self._bar.refresh()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gristmill.shown.pace import Pace, sentence
@@ -58,7 +59,16 @@ def display(stream: Stream, clock: Callable[[], float] = time.monotonic) -> Disp
     return ProgressLines(stream, clock)
 
 
-def show_steps(running: RunningJob, shown: Display) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What one start of a job took."""
+
+    seconds: float
+    items: int
+    """Items that came to an end state in it; what an earlier start had finished does not count."""
+
+
+def show_steps(running: RunningJob, shown: Display, clock: Callable[[], float] = time.monotonic) -> Taken:
     """Work on a job until it has ended, and show how far it is.
 
     Parameters
@@ -67,6 +77,13 @@ def show_steps(running: RunningJob, shown: Display) -> None:
         The job, begun and not yet worked on.
     shown
         Where it is shown; it is closed, whatever happens.
+    clock
+        Seconds that never go back.
+
+    Returns
+    -------
+    Taken
+        How long it took, for how many items.
 
     Raises
     ------
@@ -74,13 +91,17 @@ def show_steps(running: RunningJob, shown: Display) -> None:
         The job cannot go on, and could not even say so.
     """
     shown.begin(f"job {running.name}; output in {near(str(running.output))}")
+    began, first, done = clock(), None, 0
     try:
         for text in running.notices:
             shown.note(text)
         for progress in running.steps():
             shown.show(progress)
+            done = progress.done
+            first = done if first is None else first
     finally:
         shown.close()
+    return Taken(seconds=clock() - began, items=done - (first or 0))
 
 
 class ProgressLines:

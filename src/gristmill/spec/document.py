@@ -142,6 +142,8 @@ def _syntax(error: MarkedYAMLError) -> str:
         return "a tab cannot indent in YAML; use spaces"
     if "another document" in problem:
         return "a second document begins here; the file must hold one"
+    if problem.startswith("found undefined alias"):
+        return "a value that begins with '*' needs quotes in YAML, as in '*.csv'"
     context = " ".join(str(error.context).split()) if error.context and error.problem else ""
     return f"the file is not YAML: {problem}{f' ({context})' if context else ''}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from enum import Enum
@@ -30,6 +31,10 @@ _REGISTRY = re.compile(r"azureml://registries/", re.IGNORECASE)
 _REFERENCE = re.compile(r"azureml:", re.IGNORECASE)
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
 _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*%\s*")
+_SPAN = re.compile(
+    r"\s*([0-9]{1,9}(?:\.[0-9]+)?)\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?)\s*", re.IGNORECASE
+)
+_UNITS_S = {"s": 1, "m": 60, "h": 3600}
 _NAME = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 Choice = TypeVar("Choice", bound=Enum)
 
@@ -97,8 +102,14 @@ def seconds(node: Any) -> float:
     """Take a time span in seconds."""
     given = _number(node)
     if given is None or not 0 < given <= LARGEST_NUMBER:
-        raise wrong(f"must be a number of seconds greater than 0 {got(node)}")
+        raise wrong(f"must be a number of seconds greater than 0 {got(node)}{_in_seconds(node)}")
     return float(given)
+
+
+def _in_seconds(node: Any) -> str:
+    """End a message about a time span with a unit by the same in seconds."""
+    found = _SPAN.fullmatch(node.text) if isinstance(node, Scalar) else None
+    return f"; did you mean '{float(found[1]) * _UNITS_S[found[2][0].lower()]:g}'?" if found else ""
 
 
 def flag(node: Any) -> bool:
@@ -165,6 +176,8 @@ def error_threshold(node: Any) -> ErrorThreshold:
     given = _number(node)
     if given is None or percent or given != given // 1 or not -1 <= given <= LARGEST_NUMBER:
         hint = f"; did you mean '{given * 100:g}%'?" if given is not None and 0 < given < 1 else ""
+        if percent:
+            hint = "; a share is at most 100%, and -1 lets the job go on whatever fails"
         raise wrong(f"must be a number of items, -1 (never), or a share such as 20% {got(node)}{hint}")
     return ErrorThreshold(items=int(given), fraction=None)
 
@@ -202,7 +215,19 @@ def model_path(node: Any) -> Path:
     path = local_path(node)
     if not os.path.exists(path):
         raise wrong(f"no such file or folder: {path} {got(node)}{neighbour(path)}")
+    if not os.path.isfile(path) and not os.path.isdir(path):
+        raise wrong(f"is neither a file nor a folder {got(node)}; give the model's file or folder")
     return path
+
+
+def arguments(node: Any) -> str:
+    """Take arguments of a program, as a shell would read them."""
+    given = text(node)
+    try:
+        shlex.split(given)
+    except ValueError as error:
+        raise wrong(f"cannot be read as arguments ({error}) {got(node)}; close each quote") from None
+    return given
 
 
 def refuse_registry(node: Any) -> None:

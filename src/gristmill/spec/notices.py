@@ -13,6 +13,8 @@ from gristmill.spec.schema import DeploymentFile
 from gristmill.spec.tree import Entry, Mapping, Scalar, is_null
 
 _VARIABLE = re.compile(r"\$(?:\w|\{)")
+#: Names by which readers choose another format than text in columns.
+_NOT_CSV = (".parquet", ".xlsx", ".xls", ".json", ".jsonl", ".feather", ".arrow", ".pkl", ".gz", ".zip")
 _WITHOUT_MEANING = ("instance_type", "properties", "shm_size", "docker_args")
 _NODE_COUNTS = (("resources", "instance_count"), ("settings", "instance_count"))
 _NEVER_EXPANDED = (
@@ -41,7 +43,12 @@ def notices(root: Mapping, file: DeploymentFile) -> list[Problem]:
     list of Problem
         In no particular order.
     """
-    return [*_about_nodes(root, file), *_about_environment(root, file), *_about_variables(root)]
+    return [
+        *_about_nodes(root, file),
+        *_about_environment(root, file),
+        *_about_file_name(root, file),
+        *_about_variables(root),
+    ]
 
 
 def _about_nodes(root: Mapping, file: DeploymentFile) -> Iterator[Problem]:
@@ -62,6 +69,13 @@ def _about_environment(root: Mapping, file: DeploymentFile) -> Iterator[Problem]
         chosen = file.gristmill.python or "the current Python"
         what = f"{file.environment.words()!r} is not built here; {chosen} runs the script"
         yield from _notice(root, ("environment",), what)
+
+
+def _about_file_name(root: Mapping, file: DeploymentFile) -> Iterator[Problem]:
+    name = file.settings.output_file_name
+    if name.lower().endswith(_NOT_CSV):
+        what = f"{name!r} will hold CSV text, whatever its name; call it .csv, or write such files in run()"
+        yield from _notice(root, ("settings", "output_file_name"), what)
 
 
 def _about_variables(root: Mapping) -> Iterator[Problem]:

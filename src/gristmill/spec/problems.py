@@ -6,6 +6,7 @@ Mistakes and notices are both remarks. This module must not know which there are
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,7 +24,15 @@ class Problem:
     """What is to be said."""
 
     def __str__(self) -> str:
-        return ": ".join(_one_line(part) for part in (self.place.origin, self.path, self.what) if part)
+        origin, path, what = self.place.origin, self.path, self.what
+        if origin.startswith("--"):  # what was typed says already which setting it is, and its value
+            typed = origin.removeprefix("--set ")
+            path = "" if typed == origin or typed.partition("=")[0] == path else path
+            what = _GOT.sub(lambda found: "" if found[1] in origin else found[0], what)
+        return ": ".join(_one_line(part) for part in (origin, path, what) if part)
+
+
+_GOT = re.compile(r" \(got '([^']*)'\)")
 
 
 def lines(problems: Iterable[Problem]) -> tuple[str, ...]:

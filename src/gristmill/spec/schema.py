@@ -183,7 +183,7 @@ class Extensions(Section):
     workers: Annotated[int | Literal["auto"], PlainValidator(kinds.workers)] | None = None
     output_format: Format = OutputFormat.AZURE
     init_timeout: Seconds = 600.0
-    program_arguments: Text = ""
+    program_arguments: Annotated[str, PlainValidator(kinds.arguments)] = ""
     recursive: Flag = True
     include_hidden: Flag = False
     include: Patterns = ()
@@ -268,4 +268,6 @@ def unknown_python(root: Mapping) -> Problem | None:
         f"environments cannot be built here yet {got(environment.node)}; say which Python to use:"
         " --python PATH, --use-current-python, or 'gristmill: {python: PATH}' in the file"
     )
-    return Problem(place=environment.node.place, path=environment.path, what=what)
+    node = environment.node
+    place = environment.place if isinstance(node, Mapping) else node.place  # a mapping begins below its key
+    return Problem(place=place, path=environment.path, what=what)

@@ -60,6 +60,19 @@ def test_one_display_is_updated_four_times_a_second_and_at_the_end(cell: Cell) -
     assert cell.texts[-1].startswith(f"job j; output in out\n[{'█' * 24}] 100 % 100 of 100 items")
 
 
+def test_a_job_that_stops_has_no_time_left(cell: Cell) -> None:
+    clock = Clock()
+    shown = NotebookProgress(clock)
+    shown.begin("job j")
+    for step in (0, 6):
+        clock.now += 1
+        shown.show(progress(step))
+    assert "s left" in cell.texts[-1]
+    shown.close()
+
+    assert cell.texts[-1] == f"job j\n[█▍{' ' * 22}]   6 % 6 of 100 items, 0 failed, stopped there"
+
+
 def test_notices_stand_below_once(cell: Cell) -> None:
     shown = NotebookProgress(Clock())
     shown.note("init() is missing")

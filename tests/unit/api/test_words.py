@@ -52,6 +52,10 @@ def test_words_for_arguments_are_arguments_of_run() -> None:
         ("--frobnicate is your script's own", "--frobnicate is your script's own"),
         ("/data/x--model/y is not there", "/data/x--model/y is not there"),
         ("a -- b", "a -- b"),
+        ("gristmill job list names those that are", "gristmill.jobs() names those that are"),
+        ("resume. gristmill verify a.b-1 checks it", "resume. gristmill.job('a.b-1').verify() checks it"),
+        ("(gristmill job show j); choose", "(gristmill.job('j')); choose"),
+        ("it was cut off: gristmill resume j.", "it was cut off: gristmill.resume('j')."),
     ],
 )
 def test_options_are_said_as_arguments(typed: str, said: str) -> None:

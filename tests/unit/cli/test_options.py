@@ -69,9 +69,36 @@ def test_set_takes_several_settings_and_may_be_repeated() -> None:
 
 
 def test_settings_keep_the_order_in_which_they_were_typed() -> None:
-    found = typed("--workers", "2", "--set", "gristmill.workers=3", "--workers", "4")
+    found = typed("--set", "gristmill.workers=2", "--workers", "3", "--set", "gristmill.workers=4")
 
-    assert [one.value for one in found] == ["2", 3, "4"]
+    assert [one.value for one in found] == [2, "3", 4]
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["run", "score.py", "--input", "a", "--input", "b"], "--input"),
+        (["run", "score.py", "--input", "a", "--workers=1", "--work", "2"], "--workers"),
+        (["run", "score.py", "--input", "a", "--output", "b", "--output-path", "c"], "--output-path"),
+        (["run", "score.py", "--input", "a", "--no-recursive", "--no-recursive"], "--no-recursive"),
+        (["check", "score.py", "--input", "a", "--input", "a"], "--input"),
+        (["new", "score.py", "--model", "a", "--model", "b"], "--model"),
+        (["resume", "j", "--strict", "--strict"], "--strict"),
+        (["job", "show", "j", "--json", "--json"], "--json"),
+    ],
+)
+def test_an_option_that_is_given_twice_is_refused(
+    words: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(words)
+
+    assert ended.value.code == 2
+    assert f"gristmill: error: {option} is given twice; give it once\n" in capsys.readouterr().err
+
+
+def test_set_may_be_given_again() -> None:
+    assert [one.value for one in typed("--set", "a=1", "--set", "a=2")] == [1, 2]
 
 
 def test_repeated_patterns_are_one_setting() -> None:
@@ -155,7 +182,7 @@ def test_all_wrong_values_are_reported_with_their_options(
             "there is no option --mini-bach-size; did you mean --mini-batch-size?",
         ),
         (["run", "s.py"], "the following arguments are required: --input"),
-        (["job"], "the following arguments are required: COMMAND"),
+        (["job"], "which of its commands? There are show, list, logs, cancel"),
     ],
 )
 def test_what_does_not_exist_is_answered_with_the_nearest(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gristmill.cli.streams import Stderr
 from gristmill.shown.bar import ProgressBar
-from gristmill.shown.pace import Pace, sentence
+from gristmill.shown.pace import Pace, fitting_sentence, sentence
 from gristmill.shown.progress import ProgressLines, display
 from unit.cli.doubles import progress
 
@@ -146,6 +146,48 @@ def test_bar_shows_the_sentence_and_notices_above_it(clock: Clock, monkeypatch: 
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
     assert "30 of 100 items, 0 failed, 10.0 items/s, 7 s left, 2 of 2 workers" in shown
     assert shown.count("notice: a worker [died]") == 1
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 79, 80, 100, 120])
+@pytest.mark.parametrize(("items", "complete"), [(100, True), (12_345_678, True), (12_345_678, False)])
+def test_bar_is_one_line_that_leaves_room_for_a_typed_ctrl_c(
+    columns: int, items: int, complete: bool, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal = Terminal()
+    bar = ProgressBar(Stderr(terminal), clock)
+    for second in range(4):
+        clock.now = 1000.0 + second
+        bar.show(progress(items // 5 + second, items=items, failed=7, complete=complete))
+    drawn = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    bar.close()
+
+    widths = [len(line) for line in re.split(r"[\r\n]+", drawn)]
+    assert 5 < max(widths) <= columns - 3
+    assert "\n" not in drawn
+    assert (" %" in drawn or "of 1" in drawn) if complete else "2,469,1" in drawn
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        (80, "20 of 100 items, 0 failed, 2.0 items/s, 40 s left, 2 of 2 workers"),
+        (60, "20 of 100 items, 0 failed, 2.0 items/s, 40 s left"),
+        (40, "20 of 100 items, 0 failed, 40 s left"),
+        (30, "20 %, 0 failed, 40 s left"),
+        (20, "20 %, 40 s left"),
+        (4, "20 %"),
+        (2, "20"),
+        (-1, ""),
+    ],
+)
+def test_the_less_room_the_less_is_said(room: int, said: str) -> None:
+    pace = Pace()
+    pace.add(0.0, 0)
+    pace.add(10.0, 20)
+
+    assert fitting_sentence(progress(20), pace, room) == said
 
 
 def test_job_of_a_moment_draws_no_bar(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

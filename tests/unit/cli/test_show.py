@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gristmill.api.follow import NoDisplay
 from gristmill.cli import show
-from unit.cli.doubles import COMPLETED, FAILED, ScriptedJobs, proof
+from gristmill.shown.progress import Taken, show_steps
+from unit.cli.doubles import COMPLETED, FAILED, ScriptedJobs, progress, proof
 
 Type = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -50,6 +52,29 @@ def test_end_of_a_good_job_is_three_lines() -> None:
         "predictions  /data/out/predictions.csv",
         "read with    pd.read_csv('/data/out/predictions.csv')",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "items", "words"),
+    [
+        (41.2, 4018, "41 s, 98 items/s"),
+        (2.04, 3, "2.0 s, 1.5 items/s"),
+        (185, 1_000_000, "3 min 05 s, 5,405 items/s"),
+    ],
+)
+def test_end_says_how_long_it_took_and_how_fast_it_was(seconds: float, items: int, words: str) -> None:
+    assert show.ending(COMPLETED, Taken(seconds=seconds, items=items))[-1] == f"took         {words}"
+
+
+def test_end_of_a_start_that_did_nothing_has_no_pace() -> None:
+    assert show.ending(COMPLETED, Taken(seconds=3.0, items=0)) == show.ending(COMPLETED)
+
+
+def test_what_a_resumed_job_had_before_is_not_taken_again(jobs: ScriptedJobs) -> None:
+    running = replace(jobs.running, progress=(progress(40), progress(70), progress(100)))
+    clock = iter([10.0, 14.0])
+
+    assert show_steps(running, NoDisplay(), lambda: next(clock)) == Taken(seconds=4.0, items=60)
 
 
 def test_end_of_a_failed_job_has_message_places_and_the_command_that_goes_on() -> None:
@@ -177,6 +202,31 @@ def test_logs_are_listed_and_the_telling_ones_shown(
         "== the end of user/stdout/node/process000.stdout.txt",
         *(f"line {number}" for number in range(4980, 5000)),
     ]
+
+
+def test_an_error_that_the_result_shows_is_not_shown_again(
+    gristmill: Type, job_with_logs: ScriptedJobs, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "logs/job_result.txt").write_text("Job j: Failed\n\nValueError: x\n\nStatus Failed\n")
+    (tmp_path / "logs/job_error.txt").write_text("Job j failed\n\nValueError: x\n")
+
+    gristmill("job", "logs", "digits")
+
+    assert capsys.readouterr().out.count("ValueError: x") == 1
+
+
+def test_an_error_that_says_more_than_the_result_is_shown(
+    gristmill: Type, job_with_logs: ScriptedJobs, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "logs/job_error.txt").write_text("Job j failed\n\nOSError: y\n")
+
+    gristmill("job", "logs", "digits")
+
+    assert "== job_error.txt\nJob j failed\n\nOSError: y\n" in capsys.readouterr().out
+
+
+def test_message_of_many_lines_ends_without_an_empty_one() -> None:
+    assert show.job(replace(FAILED, message="one\ntwo"))[-3:] == ["", "  one", "  two"]
 
 
 def test_logs_path_is_only_the_folder(

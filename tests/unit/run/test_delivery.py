@@ -299,7 +299,7 @@ def test_names_of_the_job_are_not_taken(tmp_path: Path) -> None:
     delivery.deliver(left(tmp_path, 4, files))
     assert output(tmp_path) == {
         "predictions.csv.mini-batch-4": "p", "failures.jsonl.mini-batch-4": "f",
-        ".gristmill-1.mini-batch-4": "g", "sub/predictions.csv": "s",
+        "gristmill-1.mini-batch-4": "g", "sub/predictions.csv": "s",
     }  # fmt: skip
     assert delivery.conflicts == 3
     assert "predictions.csv is the job's own name" in " ".join(delivery.take_notices())

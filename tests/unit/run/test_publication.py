@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gristmill.run import commit, publication
-from gristmill.run.publication import read_hint, separator_of
+from gristmill.run.publication import csv_read_hint, read_hint, separator_of
 from gristmill.service.jobs import Jobs, JobView, RunRequest
 from gristmill.settings import Home
 from gristmill.spec.deployment import load
@@ -113,3 +113,10 @@ def test_the_separator_is_what_the_file_beside_the_script_says(
     assert read_hint(Path("p.csv"), ("a", "b"), separator).endswith(
         f'header=None, sep={separator!r}, names=["a", "b"])'
     )
+
+
+def test_line_of_python_says_nothing_of_names_where_there_are_none(tmp_path: Path) -> None:
+    target = tmp_path / "p.csv"
+    target.write_text("id,class\n7,a\n")
+
+    assert csv_read_hint(target) == f"pd.read_csv({str(target)!r})"

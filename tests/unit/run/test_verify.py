@@ -110,9 +110,29 @@ def test_the_summary_says_all_counts(folder: JobFolder) -> None:
     )
 
 
+def test_a_job_that_nobody_works_on_any_more_is_interrupted_and_in_order_so_far(folder: JobFolder) -> None:
+    folder.write(dataclasses.replace(folder.read(), status=Status.RUNNING))
+
+    found = verify_job(folder)
+
+    assert found.ok
+    assert found.to_json()["complete"] is False
+    assert found.summary.startswith(
+        "job job-1 is in order so far (Interrupted); it did not complete: gristmill resume job-1 goes on. 13"
+    )
+
+
+def test_a_failed_job_that_needs_another_script_is_not_to_be_resumed(folder: JobFolder) -> None:
+    failed = dataclasses.replace(folder.read(), status=Status.FAILED, needs_new_job=True)
+    folder.write(failed)
+
+    assert "is in order so far (Failed); it did not complete. 13 items" in verify_job(folder).summary
+
+
 def test_everything_is_there_as_json(folder: JobFolder) -> None:
     values = json.loads(json.dumps(verify_job(folder).to_json()))
     assert (values["ok"], values["problems"], values["succeeded"]) == (True, [], 8)
+    assert (values["complete"], values["next_command"]) == (True, None)
 
 
 def test_any_changed_byte_of_the_output_is_found(folder: JobFolder) -> None:

@@ -33,6 +33,51 @@ ERRORS: dict[str, tuple[str, str, str]] = {
         "returns-nothing",
         ":1",
     ),
+    "nothing but JSON": (
+        "import json\ndef run(mini_batch):\n    return json.dumps([])\n",
+        "returns-json",
+        ":3",
+    ),
+    "nothing but a str": (
+        "def run(mini_batch):\n    return f'{len(mini_batch)} done'\n",
+        "returns-wrong-type",
+        ":2",
+    ),
+    "nothing but a dict": (
+        "def run(mini_batch):\n    return {p: 1 for p in mini_batch}\n",
+        "returns-wrong-type",
+        ":2",
+    ),
+    "nothing but a generator": (
+        "def run(mini_batch):\n    return (p for p in mini_batch)\n",
+        "returns-wrong-type",
+        ":2",
+    ),
+    "nothing but a map": (
+        "def run(mini_batch):\n    return map(len, mini_batch)\n",
+        "returns-wrong-type",
+        ":2",
+    ),
+    "nothing but True": ("def run(mini_batch):\n    return True\n", "returns-wrong-type", ":2"),
+    "nothing but JSON, or nothing": (
+        "from json import dumps\ndef run(mini_batch):\n    if mini_batch:\n        return dumps([])\n",
+        "returns-json",
+        ":4",
+    ),
+    "a return without a value": (
+        "def run(mini_batch):\n    print\n    return None\n",
+        "returns-nothing",
+        ":1",
+    ),
+    "a run that is a number": ("run = 5\n", "no-function", ":1"),
+    "a run that is nothing": ("run = None\n", "no-function", ":1"),
+    "an init that is a list": (f"{RUN}init: list = []\n", "no-function", ":3"),
+    "required arguments beside unknown ones": (
+        f"import argparse\n{RUN}def init():\n    parser = argparse.ArgumentParser()\n"
+        "    parser.add_argument('--alpha', required=True)\n    parser.parse_known_args()\n",
+        "arguments-required",
+        ":7",
+    ),
     "init with a parameter": (f"{RUN}def init(model_path):\n    pass\n", "init-takes-parameters", ":3"),
     "init that sets a local name": (
         "def init():\n    model = open\ndef run(mini_batch):\n    return [model(p) for p in mini_batch]\n",
@@ -80,12 +125,27 @@ ERRORS: dict[str, tuple[str, str, str]] = {
 # What is probably not meant: source → code and line.
 WARNINGS: dict[str, tuple[str, str, str]] = {
     "a stub": ("def run(mini_batch):\n    pass\n", "returns-nothing", ":1"),
-    "JSON": ("import json\ndef run(mini_batch):\n    return json.dumps([])\n", "returns-json", ":3"),
-    "a str": ("def run(mini_batch):\n    return f'{len(mini_batch)} done'\n", "returns-wrong-type", ":2"),
-    "a dict": ("def run(mini_batch):\n    return {p: 1 for p in mini_batch}\n", "returns-wrong-type", ":2"),
-    "a generator": ("def run(mini_batch):\n    return (p for p in mini_batch)\n", "returns-wrong-type", ":2"),
-    "a map": ("def run(mini_batch):\n    return map(len, mini_batch)\n", "returns-wrong-type", ":2"),
-    "True": ("def run(mini_batch):\n    return True\n", "returns-wrong-type", ":2"),
+    "JSON, or a list": (
+        "import json\ndef run(mini_batch):\n    if mini_batch:\n        return json.dumps([])\n"
+        "    return []\n",
+        "returns-json",
+        ":4",
+    ),
+    "a sum, which may be a list": (
+        "def run(mini_batch):\n    return sum([[1]], [])\n",
+        "returns-wrong-type",
+        ":2",
+    ),
+    "a str by a local name": (
+        "def run(mini_batch):\n    str = list\n    return str(mini_batch)\n",
+        "returns-wrong-type",
+        ":3",
+    ),
+    "a dict, or a list": (
+        "def run(mini_batch):\n    if not mini_batch:\n        return {}\n    return mini_batch\n",
+        "returns-wrong-type",
+        ":3",
+    ),
     "a set in a list": ("def run(mini_batch):\n    return list(set(mini_batch))\n", "order-of-a-set", ":2"),
     "a return in the loop": (
         "def run(mini_batch):\n    for p in mini_batch:\n        rows = [p]\n        return rows\n",
@@ -185,6 +245,10 @@ WARNINGS: dict[str, tuple[str, str, str]] = {
 SOUND: dict[str, str] = {
     "run imported": "from elsewhere import run\n",
     "run imported with everything": "from elsewhere import *\n",
+    "the folder of the worker itself": (
+        f"import os\n{RUN}def init():\n    os.listdir('.')\n    os.listdir('..')\n"
+    ),
+    "init that is None": f"{RUN}init = None\n",
     "run assigned": "import elsewhere\nrun = elsewhere.score\n",
     "run in a branch": (
         "if open:\n    def run(mini_batch): return mini_batch\nelse:\n    def run(): return []\n"
@@ -239,7 +303,7 @@ SOUND: dict[str, str] = {
     ),
     "known arguments": (
         f"import argparse\n{RUN}def init():\n    parser = argparse.ArgumentParser()\n"
-        "    parser.add_argument('--model', required=True)\n    parser.parse_known_args()\n"
+        "    parser.add_argument('--model')\n    parser.parse_known_args()\n"
     ),
     "optional arguments": (
         f"import argparse\n{RUN}def init():\n    parser = argparse.ArgumentParser()\n"

@@ -126,3 +126,38 @@ def test_our_own_frames_are_no_part_of_the_stack(deployment: Deployment) -> None
         "Thread 0x1 (most recent call first):",
         '  File "/code/score.py", line 4 in run',
     ]
+
+
+@pytest.mark.parametrize(
+    ("results", "files", "words"),
+    [
+        (1, 2, "run() returned 1 result for 2 files: 1 of them counts as failed"),
+        (1, 9, "run() returned 1 result for 9 files: 8 of them count as failed"),
+        (0, 1, "run() returned an empty list for 1 file, which counts as failed"),
+        (2, 1, "run() returned 2 results for 1 file: nobody can tell whose each is"),
+    ],
+)
+def test_results_are_counted_in_words(deployment: Deployment, results: int, files: int, words: str) -> None:
+    seen = {"event": "called", "results": results, "files": files, "kind": "list", "notices": [], "left": []}
+
+    [finding] = judge(rehearsal(seen), deployment, "score.py")
+
+    assert finding.what == words
+
+
+def test_a_file_that_fails_is_said_to_be_the_users_own(deployment: Deployment) -> None:
+    seen = {
+        "event": "failed",
+        "stage": "run",
+        "call": 1,
+        "kind": "E",
+        "message": "E",
+        "traceback": "",
+        "module": "",
+    }
+
+    [finding] = judge(rehearsal(seen), deployment, "score.py")
+
+    assert finding.remedy == (
+        "correct the script, or the file that it fails on: these are files of your own input"
+    )

@@ -159,7 +159,8 @@ def test_script_imports_the_packages_that_are_named_to_its_user(kind: Kind) -> N
     }
     unpickled = {"sklearn"} if kind is SCIKIT_LEARN else set()
 
-    assert (imported - sys.stdlib_module_names) | unpickled == kind.packages.keys()
+    assert (imported - sys.stdlib_module_names) | unpickled == {*kind.packages, *kind.for_images}
+    assert not kind.packages.keys() & kind.for_images.keys()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.words)
@@ -229,13 +230,26 @@ def test_name_that_could_not_be_imported_is_refused(tmp_path: Path, name: str, r
     assert os.listdir(tmp_path) == []
 
 
-def test_nothing_is_written_where_the_deployment_would_be_replaced(tmp_path: Path) -> None:
+def test_deployment_of_another_script_stays(tmp_path: Path) -> None:
     (tmp_path / "deployment.yml").write_text("mine")
+
+    written = write_script(NewScriptRequest(script=tmp_path / "score.py", deployment=True))
+
+    assert written.files == (tmp_path / "score.py", tmp_path / "score.deployment.yml")
+    assert (tmp_path / "deployment.yml").read_text() == "mine"
+    text = (tmp_path / "score.deployment.yml").read_text()
+    assert text.startswith("# gristmill run score.deployment.yml --input FOLDER\n")
+    assert "scoring_script: score.py\n" in text
+
+
+def test_nothing_is_written_where_both_deployments_would_be_replaced(tmp_path: Path) -> None:
+    for name in ("deployment.yml", "score.deployment.yml"):
+        (tmp_path / name).write_text("mine")
 
     with pytest.raises(OutputError, match="exists already"):
         write_script(NewScriptRequest(script=tmp_path / "score.py", deployment=True))
 
-    assert os.listdir(tmp_path) == ["deployment.yml"]
+    assert sorted(os.listdir(tmp_path)) == ["deployment.yml", "score.deployment.yml"]
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,26 @@ def test_a_variable_that_the_deployment_sets_is_no_missing_model(
     assert read(ERRORS["a model that is not given"][0]) == []
 
 
+@pytest.mark.parametrize("name", ["a model that is not given", "required arguments"])
+def test_a_bare_script_is_not_told_of_a_deployment(read: Read, name: str) -> None:
+    [finding] = read(ERRORS[name][0])
+
+    assert "deployment" not in str(finding)
+    assert "gristmill: {" not in str(finding)
+
+
+def test_a_return_without_a_value_is_no_missing_return(read: Read) -> None:
+    [finding] = read("def run(mini_batch):\n    print\n    return None\n")
+
+    assert finding.what == "run() returns None: each of its returns is without a value"
+
+
+def test_the_method_that_ends_the_process_is_named(read: Read) -> None:
+    [finding] = read(ERRORS["required arguments beside unknown ones"][0])
+
+    assert finding.what.startswith("parse_known_args() ends the process: it requires --alpha, and")
+
+
 def test_arguments_that_are_given_are_not_missing(read: Read) -> None:
     source = ERRORS["required arguments"][0]
 
@@ -246,4 +266,4 @@ def test_every_example_is_sound() -> None:
 
     assert scripts
     found = [str(one) for path in scripts for one in read_script(bare_script(path), PYTHON)]
-    assert [one for one in found if "the deployment has no model" not in one] == []
+    assert [one for one in found if "and no model is given" not in one] == []

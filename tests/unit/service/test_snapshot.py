@@ -163,8 +163,43 @@ def test_a_large_code_folder_is_copied_with_a_notice(
     assert len(contents(target)) == 3
 
 
-def test_the_limits_are_those_of_azure_ml() -> None:
-    assert (snapshot.MANY_BYTES, snapshot.MANY_FILES) == (300 * 2**20, 10_000)
+def test_a_hundred_megabytes_are_worth_a_notice() -> None:
+    assert (snapshot.MANY_BYTES, snapshot.MANY_FILES) == (100 * 2**20, 10_000)
+
+
+def test_inputs_and_outputs_are_not_copied(code: Path, target: Path) -> None:
+    files = {"texts/a.txt": "", "old/predictions.csv": "", "one.bin": "", "util.py": "", "lists/texts/b": ""}
+    written(code, files)
+    data = [code / "texts", code / "old", code / "one.bin", code / "util.py", code, code / "gone"]
+
+    made = snapshot_code(deployment_of(code), target, data=data)
+
+    assert sorted(contents(target)) == ["lists/texts/b", "score.py", "util.py"]
+    assert made.notices == ()
+
+
+def test_an_input_with_the_script_in_it_is_copied(code: Path, target: Path) -> None:
+    written(code, {"src/labels.txt": ""})
+
+    snapshot_code(deployment_of(code, "src/score.py"), target, data=[code / "src", code])
+
+    assert sorted(contents(target)) == ["src/labels.txt", "src/score.py"]
+
+
+def test_outputs_of_unfinished_jobs_and_environments_are_not_copied(code: Path, target: Path) -> None:
+    written(code, {"out/.gristmill-j/parts/1": "", "out/a.out": "", ".venv/x": "", "env/pyvenv.cfg": ""})
+
+    snapshot_code(deployment_of(code), target)
+
+    assert sorted(contents(target)) == ["score.py"]
+
+
+def test_what_a_bare_script_names_is_linked_though_it_is_the_input(code: Path, target: Path) -> None:
+    files = {"score.py": "open('texts/labels.txt')", "texts/labels.txt": ""}
+
+    snapshot_code(bare(code, files), target, data=[code / "texts"])
+
+    assert list(contents(target)) == ["score.py", "texts"]
 
 
 def test_a_snapshot_that_exists_is_kept(code: Path, target: Path) -> None:

@@ -21,7 +21,7 @@ UNREADABLE = [
     ("name: abc\n\ttags: x\n", "d.yml:2:1: a tab cannot indent in YAML; use spaces"),
     ("a: b: c\n", "d.yml:1:5: the file is not YAML: mapping values are not allowed here"),
     ("a: 1\n---\nb: 2\n", "d.yml:2:1: a second document begins here; the file must hold one"),
-    ("a: *x\n", "d.yml:1:4: the file is not YAML: found undefined alias 'x'"),
+    ("a: *x\n", "d.yml:1:4: a value that begins with '*' needs quotes in YAML, as in '*.csv'"),
     ("a: b\x07\n", "d.yml:1:5: the character '\\x07' is not allowed in YAML; remove it"),
     ("a: &x [*x]\n", "d.yml:1:4: the text is too large or nested too deeply"),
 ]
@@ -119,7 +119,7 @@ MISTAKES = [
      "d.yml:1:18: error_threshold: must be a number of items, -1 (never), or a share such as 20% (got '-2')"),
     ("error_threshold: 120%\n",
      "d.yml:1:18: error_threshold: must be a number of items, -1 (never), or a share such as 20%"
-     " (got '120%')"),
+     " (got '120%'); a share is at most 100%, and -1 lets the job go on whatever fails"),
     ("output_file_name: a/b?.csv\n",
      "d.yml:1:19: output_file_name: a file name must not hold / ? (got 'a/b?.csv')"),
     ("output_file_name: ..\n", "d.yml:1:19: output_file_name: must be the name of a file (got '..')"),
@@ -162,7 +162,7 @@ MISTAKES = [
      "d.yml:1:14: environment: environments cannot be built here yet (got 'azureml:sk:1'); say which Python"
      " to use: --python PATH, --use-current-python, or 'gristmill: {python: PATH}' in the file"),
     ("environment: {conda_file: c.yml}\ngristmill: {use_current_python: false}\n",
-     "d.yml:1:14: environment: environments cannot be built here yet (got a mapping); say which Python"
+     "d.yml:1:1: environment: environments cannot be built here yet (got a mapping); say which Python"
      " to use: --python PATH, --use-current-python, or 'gristmill: {python: PATH}' in the file"),
     # Pipelines
     ("type: Pipeline\nnam: x\n",
@@ -203,23 +203,20 @@ def test_mistake_about_the_code_is_reported_where_it_stands(refused: Refuse, tex
 
 OPTION_MISTAKES = [
     (parse_set("settings.mini_batch_size=x"),
-     "--set settings.mini_batch_size=x: settings.mini_batch_size:"
-     " must be a whole number of at least 1 (got 'x')"),
+     "--set settings.mini_batch_size=x: must be a whole number of at least 1"),
     (parse_set("settings.mini_batchsize=5"),
-     "--set settings.mini_batchsize=5: settings.mini_batchsize:"
-     " unknown key; did you mean 'mini_batch_size'?"),
+     "--set settings.mini_batchsize=5: unknown key; did you mean 'mini_batch_size'?"),
     (parse_set("setings.mini_batch_size=5"),
      "--set setings.mini_batch_size=5: setings: unknown key; did you mean 'settings'?"),
-    (parse_set("settings..x=5"), "--set settings..x=5: settings..x: a key is empty; write KEY or KEY.KEY"),
+    (parse_set("settings..x=5"), "--set settings..x=5: a key is empty; write KEY or KEY.KEY"),
     (parse_set("name.x=5"),
-     "--set name.x=5: name.x: cannot be set, because 'name' at d.yml:1:1 holds no keys"),
+     "--set name.x=5: cannot be set, because 'name' at d.yml:1:1 holds no keys"),
     (Override(path="gristmill.workers", value="many", origin="--workers many"),
-     "--workers many: gristmill.workers: must be a whole number of at least 1, or auto (got 'many')"),
+     "--workers many: must be a whole number of at least 1, or auto"),
     (Override(path="model", value="nope", origin="--model nope"),
-     "--model nope: model: no such file or folder: HERE/nope (got 'nope')"),
+     "--model nope: no such file or folder: HERE/nope"),
     (Override(path="settings.retry_settings.timeout", value=-1.0, origin="--timeout -1"),
-     "--timeout -1: settings.retry_settings.timeout:"
-     " must be a number of seconds greater than 0 (got '-1.0')"),
+     "--timeout -1: must be a number of seconds greater than 0 (got '-1.0')"),
 ]  # fmt: skip
 
 
@@ -251,7 +248,10 @@ code_configuration: {code: src, scoring_script: scor.py}
         ["d.yml:6:3", "settings.mini_batch_size"],
         ["d.yml:7:24", "gristmill.recursive"],
         ["d.yml:8:49", "code_configuration.scoring_script"],
-        ["--set settings.error_threshold=x", "settings.error_threshold"],
+        [
+            "--set settings.error_threshold=x",
+            "must be a number of items, -1 (never), or a share such as 20%",
+        ],
     ]
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gristmill.service.findings import Finding, error, warning
-from gristmill.service.script.source import Function, ScriptText, dotted, own_nodes
+from gristmill.service.script.source import Function, ScriptText, bound_within, dotted, own_nodes
 from gristmill.spec.problems import nearest
 
 BATCH_SHAPE = (
@@ -28,12 +28,17 @@ _WRONG_CALLS = {
     **dict.fromkeys(("len", "int", "float", "bool", "sum"), "a number"),
     **{name: f"a {name}" for name in ("dict", "set", "map", "filter", "zip", "range")},
 }
+#: Of these a value may have methods, or add up lists: what it gives is not known from its name.
+_DOUBTFUL_CALLS = frozenset({"sum"})
+_LITERALS = (ast.List, ast.Tuple, ast.Dict, ast.Set, ast.JoinedStr, ast.ListComp, ast.DictComp, ast.SetComp)
+_LONGEST_VALUE = 40
 _ENDS = frozenset({"sys.exit", "os._exit", "exit", "quit", "os.abort", "os.kill"})
 
 
 def contract(script: ScriptText) -> Iterator[Finding]:
     """Find what the contract forbids in the functions that we call."""
     yield from _no_run(script)
+    yield from _no_functions(script)
     run, init, shutdown = (script.function(name) for name in ("run", "init", "shutdown"))
     if run is not None:
         yield from _run_parameters(script, run)
@@ -91,6 +96,22 @@ def _no_run(script: ScriptText) -> Iterator[Finding]:
     )
 
 
+def _no_functions(script: ScriptText) -> Iterator[Finding]:
+    """Find names of the contract that are values: ``run = 5``."""
+    for name in ("init", "run", "shutdown"):
+        found = script.bindings.get(name, [])
+        above = script.parents.get(found[0]) if len(found) == 1 and not script.is_open else None
+        value = above.value if isinstance(above, (ast.Assign, ast.AnnAssign)) else None
+        is_unset = value is None or (_is_none(value) and name != "run")  # None stands for none
+        if not is_unset and isinstance(value, (ast.Constant, *_LITERALS)):
+            yield error(
+                "no-function",
+                script.place(found[0]),
+                f"{name} is {ast.unparse(value)[:_LONGEST_VALUE]}, not a function",
+                f"write def {name}({'mini_batch' if name == 'run' else ''}), or rename it",
+            )
+
+
 def _run_parameters(script: ScriptText, run: Function) -> Iterator[Finding]:
     names = run.args.posonlyargs + run.args.args
     required = _required(run)
@@ -133,19 +154,22 @@ def _returns(script: ScriptText, run: Function) -> Iterator[Finding]:
     returns = [node for node in own if isinstance(node, ast.Return)]
     values = [node for node in returns if node.value is not None and not _is_none(node.value)]
     if not values:
-        yield from _nothing_returned(script, run, own)
+        yield from _nothing_returned(script, run, own, bool(returns))
         return
     kinds = [(node, _wrong(script, node.value)) for node in values]
+    local = bound_within(run)
+    is_certain = all(kind and _is_certain(script, node.value, local) for node, kind in kinds)
+    judge = error if is_certain else warning  # no way through run() gives a list or a frame
     for node, kind in kinds:
         if kind == "json":
-            yield warning(
+            yield judge(
                 "returns-json",
                 script.place(node),
                 "run() returns json.dumps(...), a str, as scripts of online endpoints do",
                 "return a list with one element for each file, or a pandas DataFrame",
             )
         elif kind:
-            yield warning(
+            yield judge(
                 "returns-wrong-type",
                 script.place(node),
                 f"run() returns {kind}, which fails its mini-batch",
@@ -154,7 +178,25 @@ def _returns(script: ScriptText, run: Function) -> Iterator[Finding]:
     yield from _order_of_a_set(script, values)
 
 
-def _nothing_returned(script: ScriptText, run: Function, own: list[ast.AST]) -> Iterator[Finding]:
+def _is_certain(script: ScriptText, value: ast.expr | None, local: set[str]) -> bool:
+    """Say whether a wrong value is what it looks like: the names in it are Python's own."""
+    if not isinstance(value, ast.Call):
+        return True
+    name = dotted(value.func).partition(".")[0]
+    if not name:  # a method of a literal
+        return True
+    found = script.bindings.get(name, [])
+    is_own = not found if script.called(value) != "json.dumps" else _is_imported(found)
+    return is_own and name not in local and script.called(value) not in _DOUBTFUL_CALLS
+
+
+def _is_imported(found: list[ast.AST]) -> bool:
+    return len(found) == 1 and isinstance(found[0], (ast.Import, ast.ImportFrom))
+
+
+def _nothing_returned(
+    script: ScriptText, run: Function, own: list[ast.AST], has_return: bool
+) -> Iterator[Finding]:
     last = run.body[-1]
     is_stub = all(
         isinstance(one, (ast.Pass, ast.Raise))
@@ -170,6 +212,8 @@ def _nothing_returned(script: ScriptText, run: Function, own: list[ast.AST]) -> 
     what = (
         "run() prints its results and returns nothing"
         if prints
+        else "run() returns None: each of its returns is without a value"
+        if has_return
         else "run() returns nothing: it has no return"
     )
     judge = warning if is_stub else error

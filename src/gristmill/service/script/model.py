@@ -36,13 +36,16 @@ def _without_model(script: ScriptText) -> Iterator[Finding]:
     sure = [node for node in reads if isinstance(node, ast.Subscript) and script.is_certain(node)]
     # getenv() gives None, and the script may be ready for that, unless it makes a path of it at once.
     doubtful = [node for node in reads if isinstance(node, ast.Subscript) or _is_joined(script, node)]
+    is_bare = script.deployment.is_bare_script
     for node in (sure or doubtful)[:1]:
         judge = error if sure and not _sets_variables(script) else warning
         yield judge(
             "no-model",
             script.place(node),
-            f"the script reads {_variable(script, node)}, and the deployment has no model",
-            "name one with --model PATH, or with model: {path: ...} in the deployment",
+            f"the script reads {_variable(script, node)}, and {'no' if is_bare else 'the deployment has no'} "
+            f"model{' is given' if is_bare else ''}",
+            "name one with --model PATH"
+            + ("" if is_bare else ", or with model: {path: ...} in the deployment"),
         )
 
 

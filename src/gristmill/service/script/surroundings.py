@@ -46,7 +46,7 @@ def _stdin(script: ScriptText) -> Iterator[Finding]:
             "reads-stdin",
             script.place(call),
             "input() waits for somebody to type, and a worker has nobody: its stdin is empty",
-            "take the value from an environment variable, or from gristmill.program_arguments",
+            f"take the value from an environment variable, or from {_where_arguments_stand(script)}",
         )
         return
 
@@ -94,16 +94,26 @@ def _arguments(script: ScriptText) -> Iterator[Finding]:
     yield judge(
         "arguments-required",
         script.place(call),
-        f"parse_args() ends the process: it requires {missing[0]}, and the script gets "
+        f"{_method(call)}() ends the process: it requires {missing[0]}, and the script gets "
         + (f"only {' '.join(given)}" if given else "no arguments"),
-        'give them with gristmill: {program_arguments: "..."}, or give them defaults',
+        f"give them with {_where_arguments_stand(script)}, or give them defaults",
     )
+
+
+def _where_arguments_stand(script: ScriptText) -> str:
+    if script.deployment.is_bare_script:
+        return '--set gristmill.program_arguments="..."'
+    return 'gristmill: {program_arguments: "..."}'
 
 
 def _is_parse_args(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parse_args"
-    )
+    return isinstance(node, ast.Call) and _method(node) in ("parse_args", "parse_known_args")
+
+
+def _method(node: ast.AST) -> str:
+    """Return what is called of an object: of ``parser.parse_args()``, ``parse_args``."""
+    func = node.func if isinstance(node, ast.Call) else None
+    return func.attr if isinstance(func, ast.Attribute) else ""
 
 
 def _is_required(call: ast.Call) -> bool:
@@ -162,7 +172,7 @@ def _paths(script: ScriptText) -> Iterator[Finding]:
     told: set[str] = set()
     for call in script.reached:
         path = text_of(opened_path(script, call)) if isinstance(call, ast.Call) else None
-        if not path or path in told or "://" in path:
+        if not path or path in told or "://" in path or not path.strip("./"):
             continue
         told.add(path)
         if os.path.isabs(path):
