@@ -60,7 +60,12 @@ LOCKED = {
         ["/in/sub' cannot be listed: Permission denied", "take it out of"],
     ),
     "input": ("in", 0, [], ["/in' cannot be listed: Permission denied", "make it readable"]),
-    "home": ("new-home", 0o500, [], ["/new-home/jobs/j cannot be made", "set GRISTMILL_HOME to a folder"]),
+    "home": (
+        "new-home",
+        0o500,
+        [],
+        ["/new-home cannot be used: Permission denied", "set GRISTMILL_HOME to a folder"],
+    ),
     "jobs": ("home/jobs", 0o500, [], ["/home/jobs/j cannot be made", "set GRISTMILL_HOME to a folder"]),
     "output": ("out", 0o500, [], ["/out cannot be used: Permission denied", "--output-path"]),
     "place of the output": (

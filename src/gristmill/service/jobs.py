@@ -152,8 +152,8 @@ class Jobs:
         check_apart(job)
         self._check_alone(job)
         overlaps = overlap_notices(job, self._home.jobs)
+        self._check_cache()
         folder.create()
-        self._check_cache(folder)
         output_existed = job.output.exists()
         try:
             notices = prepare(folder, job)
@@ -295,12 +295,11 @@ class Jobs:
             )
         return JobFolder(self._home.jobs / name)
 
-    def _check_cache(self, folder: JobFolder) -> None:
+    def _check_cache(self) -> None:
         """Make what all jobs need once, while nothing is begun yet."""
         try:
             worker_archive(self._home.cache)
         except OSError as error:
-            shutil.rmtree(folder.path, ignore_errors=True)
             raise HomeError(
                 f"the home {self._home.path} cannot be used: {error.strerror}, in {self._home.cache}; "
                 f"{_OTHER_HOME}"
