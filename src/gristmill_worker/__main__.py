@@ -63,12 +63,13 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
         encode = encoder_of(configuration)
     except ScriptError as error:
         return _refuse(channel, configuration["error_log"], str(error))
+    slot = Slot(configuration["slots"], configuration["slot"])
     worker = Worker(
         channel=channel,
-        slot=Slot(configuration["slots"], configuration["slot"]),
+        slot=slot,
         items=ItemReader(configuration["plan"], configuration["root"]),
         part=Part(configuration["part"]),
-        outbox=Outbox(configuration["outbox"], configuration["aside"], _writes(configuration)),
+        outbox=Outbox(configuration["outbox"], configuration["aside"], _writes(configuration, slot)),
         encode=encode,
         job_name=configuration["job"],
         error_log=configuration["error_log"],
@@ -94,9 +95,17 @@ def encoder_of(configuration: Dict[str, Any]) -> Callable[[object, Sequence[str]
     return encoder(output_format, os.path.basename(script), frame_arguments, configuration["with_header"])
 
 
-def _writes(configuration: Dict[str, Any]) -> Writes:
+def _writes(configuration: Dict[str, Any], slot: Slot) -> Writes:
     notes = os.path.join(configuration["working_folder"], ".written-by-children")
-    return Writes(configuration["outbox"], notes, configuration["working_folder"])
+    root = os.fsencode(configuration["root"].rstrip("/") + "/")
+
+    def on_read(path: Any) -> None:
+        """Keep the input file that was opened last where it survives this process."""
+        raw = os.fsencode(path)
+        if raw.startswith(root):
+            slot.note_opened(raw)
+
+    return Writes(configuration["outbox"], notes, configuration["working_folder"], on_read)
 
 
 def _refuse(channel: Channel, error_log: str, message: str) -> int:

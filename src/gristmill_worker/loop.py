@@ -268,6 +268,7 @@ class Worker:
                 "traceback": text,
                 "seconds": (time.monotonic_ns() - began_ns) / 1e9,
                 "log_offset": position,
+                "opened": os.fsdecode(self._slot.opened()),
                 "leaving": _LEAVING.format(", ".join(held)) if held else None,
             },
         )

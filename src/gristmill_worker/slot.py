@@ -8,6 +8,8 @@ Layout: byte 0 is the index (0 or 1) of the valid copy; byte 1 is the recall fla
 coordinator only; the two copies stand at `_COPY_AT`. A writer fills the other copy and then flips byte 0: a
 worker that dies in between leaves the earlier copy valid. A reader reads twice, a millisecond apart,
 before it acts on what it saw (the flip may race with its reading).
+
+At `_OPENED_AT` stands the input file that the script opened last: its length in bytes, then its path.
 """
 
 import mmap
@@ -21,6 +23,9 @@ STARTING, LOADING, IDLE, RUNNING, STOPPING = 0, 1, 2, 3, 4
 #: state, ordinal, since (monotonic ns), first mini-batch, first item, items, try; then the pending record
 _STRUCT = struct.Struct("<BQQQIIH" + "QIIIHHQQQQIIdQIB")
 _COPY_AT = (64, 1024)
+_OPENED_AT = 2048
+_LENGTH = struct.Struct("<H")
+_LONGEST_PATH = SLOT_BYTES - _OPENED_AT - _LENGTH.size
 
 #: The fields of `wire.RECORD_STRUCT`; with no mini-batches (index 1) nothing is pending.
 Record = Tuple[int, int, int, int, int, int, int, int, int, int, int, int, float, int, int, int]
@@ -78,6 +83,20 @@ class Slot:
         fields = _STRUCT.unpack_from(memory, _COPY_AT[memory[0] & 1])
         state, ordinal, since_ns, first, first_item, items, attempt = fields[:7]
         return Activity(state, ordinal, since_ns, first, first_item, items, attempt, fields[7:])
+
+    def note_opened(self, path: bytes) -> None:
+        """Say which input file was opened last; one that does not fit is not said."""
+        memory, begin = self._memory, _OPENED_AT + _LENGTH.size
+        size = len(path) if len(path) <= _LONGEST_PATH else 0
+        _LENGTH.pack_into(memory, _OPENED_AT, 0)  # a death in between leaves none, not a wrong one
+        memory[begin : begin + size] = path[:size]
+        _LENGTH.pack_into(memory, _OPENED_AT, size)
+
+    def opened(self) -> bytes:
+        """Return the path of the input file that was opened last; empty where none is known."""
+        (size,) = _LENGTH.unpack_from(self._memory, _OPENED_AT)
+        begin = _OPENED_AT + _LENGTH.size
+        return bytes(self._memory[begin : begin + min(size, _LONGEST_PATH)])
 
     def set_recall(self, wanted: bool) -> None:
         """Tell the worker to start nothing more, or that it may again."""

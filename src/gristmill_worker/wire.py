@@ -19,7 +19,8 @@ Worker to coordinator
     ``DONE``     one or more `RECORD_STRUCT`: a run of consecutive mini-batches that returned.
     ``FAILED``   JSON, one mini-batch (or part of one) whose try failed: ``first``, ``first_item``,
                  ``items``, ``attempt``, ``reason``, ``message``, ``traceback``, ``seconds``, and
-                 ``log_offset``, where the error log tells of it; ``leaving`` says in words why the worker
+                 ``log_offset``, where the error log tells of it; ``opened``, the input file that
+                 the script opened last; ``leaving`` says in words why the worker
                  must be replaced after it, and is null where it need not.
     ``HEADER``   JSON ``{"id", "columns", "line"}``: the columns that records with this header id have,
                  and the line that stands above such rows, empty unless the output begins with one.

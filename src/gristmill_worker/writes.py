@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 import weakref
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 _WRITING = os.O_WRONLY | os.O_RDWR
 _DESCRIPTORS = "/proc/self/fd"
@@ -44,7 +44,13 @@ class News(NamedTuple):
 class Writes:
     """Watches one folder for as long as the process lives; an audit hook cannot be taken away."""
 
-    def __init__(self, folder: str, notes: str, working_folder: str = "") -> None:
+    def __init__(
+        self,
+        folder: str,
+        notes: str,
+        working_folder: str = "",
+        on_read: Callable[[Any], None] = lambda path: None,
+    ) -> None:
         """Begin to watch.
 
         Parameters
@@ -55,7 +61,10 @@ class Writes:
             A file outside it, in which forked children leave word of what they open.
         working_folder
             The folder from which relative paths lead, and which is removed in the end.
+        on_read
+            Called with the path of every file that is opened for reading alone; what it raises is dropped.
         """
+        self._on_read = on_read
         self._real = os.path.realpath(folder) + "/"
         self._prefixes = tuple({folder.rstrip("/") + "/", self._real})
         self._notes = notes
@@ -80,8 +89,11 @@ class Writes:
         try:
             if event == "open":
                 path, mode, flags = arguments
-                if flags & _WRITING and not isinstance(path, int):
-                    self._on_open(os.fsdecode(path), mode, flags)
+                if flags & _WRITING:
+                    if not isinstance(path, int):
+                        self._on_open(os.fsdecode(path), mode, flags)
+                else:
+                    self._on_read(path)
             elif event == "os.remove":
                 self._on_rename(self._name_of(arguments[0], arguments[1]), None)
             else:

@@ -85,6 +85,8 @@ class ScriptedEngine:
     """Items of a mini-batch."""
     script: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """Mini-batch → what its first, second, … call does."""
+    poisons: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """(Mini-batch, item) → what every call does that has this item."""
     starts: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """Worker → what its first, second, … start does."""
     workers: int = 1
@@ -248,6 +250,9 @@ class ScriptedEngine:
         number = self.calls[span.first]
         self.calls[span.first] += 1
         act = script[number] if number < len(script) else "ok"
+        items = span.items or self.item_count(span.first)
+        poisoned = [self.poisons.get((span.first, span.first_item + item)) for item in range(items)]
+        act = next((one for one in poisoned if one), act)
         self.clock += TIMEOUT_S if act == "hang" else 0.001
         if act in _REASONS:
             self._fail(worker, span, attempt, act, events)
@@ -333,6 +338,8 @@ def _merged(before: Scored | None, scored: Scored, data: bytes) -> Scored | None
     """Return one outcome for both, where a worker would tell them as one."""
     if (
         before is None
+        or before.span.items
+        or scored.span.items
         or before.span.first + before.span.batches != scored.span.first
         or (before.attempt, before.header) != (scored.attempt, scored.header)
         or scored.succeeded < scored.total

@@ -20,7 +20,8 @@ from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
 from gristmill.run.records import Published, Start
-from gristmill.run.scheduler import Ending, Rules, Scheduler
+from gristmill.run.scheduler import Ending, Scheduler
+from gristmill.run.triage import Rules
 from gristmill.spec.values import ErrorThreshold
 
 
@@ -33,6 +34,7 @@ class ScriptedPlan:
         self.complete = False
         self.manifest = self
         self.notices: list[str] = []
+        self.root = "/in"
         self._size, self._items, self._grows_by = mini_batch_size, items, grows_by
 
     @property
@@ -42,6 +44,10 @@ class ScriptedPlan:
     def item_count(self, mini_batch: int, batches: int = 1) -> int:
         assert 0 <= mini_batch <= mini_batch + batches <= self.mini_batches
         return min((mini_batch + batches) * self._size, self._items) - mini_batch * self._size
+
+    def paths_of(self, mini_batch: int, first_item: int = 0, items: int = 0) -> list[bytes]:
+        count = items or self.item_count(mini_batch) - first_item
+        return [b"%d-%d" % (mini_batch, first_item + number) for number in range(count)]
 
     def step(self, budget_s: float) -> None:
         self.mini_batches = min(self.all_batches, self.mini_batches + self._grows_by)
@@ -73,7 +79,9 @@ class ScriptedJob:
     items: int
     mini_batch_size: int = 1
     script: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    poisons: Mapping[tuple[int, int], str] = field(default_factory=dict)
     max_retries: int = 3
+    isolates: bool = False
     threshold: ErrorThreshold = field(default_factory=lambda: ErrorThreshold(items=-1, fraction=None))
     columns: Callable[[int], tuple[str, ...] | None] = lambda mini_batch: None
     rows: Callable[[int, int], list[bytes]] = numbered_rows
@@ -123,14 +131,15 @@ class ScriptedJob:
             ledger.apply(record)
         journal.flush()
         engine = ScriptedEngine(
-            staging=self.staging, item_count=plan.manifest.item_count, script=self.script,
-            starts=starts or {}, workers=workers, fence=fence, seed=seed, rows=self.rows,
-            columns=self.columns, modules=modules, calls=self.calls,
+            staging=self.staging, item_count=plan.manifest.item_count,
+            script=self.script, poisons=self.poisons, starts=starts or {},
+            workers=workers, fence=fence, seed=seed, rows=self.rows, columns=self.columns,
+            modules=modules, calls=self.calls,
             dying_in_shutdown=dying_in_shutdown,
         )  # fmt: skip
         committer = Committer(self.staging / "parts", self.staging, ledger.columns, self.with_header)
         revoked = replay.read_history(self.journal_path).revoked
-        outputs = Outputs(committer, delivery)
+        outputs = Outputs(committer, delivery, plan.manifest.item_count)
         outputs.take_again(JobFolder(self.folder), self.part_path, revoked, ledger)
         passes = iter(range(1, 1 << 60))
 
@@ -141,7 +150,9 @@ class ScriptedJob:
 
         scheduler = Scheduler(
             plan=plan, engine=engine, journal=journal, ledger=ledger,
-            rules=Rules(max_retries=self.max_retries, error_threshold=self.threshold),
+            rules=Rules(
+                max_retries=self.max_retries, error_threshold=self.threshold, isolates=self.isolates
+            ),
             outputs=outputs,
             keep_lock=keep_lock,
             cancel_reason=lambda: "asked to" if self._passes == cancel_in_pass else None,

@@ -154,7 +154,7 @@ POISONED = Shape(
     name="poisoned",
     script=POISON_SCRIPT,
     options=("--format", "azure", "--max-retries", "1", "--error-threshold", "-1"),
-    second_tries=2,
+    second_tries=4,
 )
 THRESHOLD = Shape(
     name="threshold",

@@ -145,7 +145,8 @@ def faulty(new_mill: Callable[[], Mill]) -> tuple[Mill, Ended]:
     mill.inputs({f"{number:02d}-{ab}": fault for number, fault in enumerate(FAULTS) for ab in "ab"})
     mill.script(FAULTY)
     retries = "retry_settings: {max_retries: 2, timeout: 0.5}"
-    mill.deployment(f"mini_batch_size: 2, max_concurrency_per_instance: 2, {retries}")
+    whole = "gristmill: {isolate_failures: false}"
+    mill.deployment(f"mini_batch_size: 2, max_concurrency_per_instance: 2, {retries}", whole)
     return mill, mill.run("--strict")
 
 

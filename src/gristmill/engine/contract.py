@@ -98,6 +98,8 @@ class Failed(NamedTuple):
     """The worker's log, relative to the job folder, with the position: ``file:offset``."""
     leaving: bool = False
     """Whether the worker ends because of it; a `WorkerEnded` follows."""
+    opened: str = ""
+    """The input file that the script opened last, as it named it; empty where it is not known."""
 
 
 class NotStarted(NamedTuple):

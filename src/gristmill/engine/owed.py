@@ -23,9 +23,12 @@ class OwedWork:
         self.batches += task.span.batches
         self.handed_out += task.span.batches
 
-    def begins_with(self, mini_batch: int) -> bool:
-        """Say whether the next answer must be about this mini-batch."""
-        return bool(self._tasks) and self._tasks[0].span.first == mini_batch
+    def begins_with(self, mini_batch: int, first_item: int = 0) -> bool:
+        """Say whether the next answer must be about this mini-batch, or this part of it."""
+        if not self._tasks:
+            return False
+        span = self._tasks[0].span
+        return (span.first, span.first_item) == (mini_batch, first_item)
 
     def answer(self, batches: int) -> None:
         """Strike so many answered mini-batches off, from the front."""

@@ -163,7 +163,9 @@ class Supervisor:
         status = self.process.wait()
         activity = self._slot.read()
         self._take_pending(activity.pending, events)
-        running = activity.state == slots.RUNNING and self._owed.begins_with(activity.first)
+        running = activity.state == slots.RUNNING and self._owed.begins_with(
+            activity.first, activity.first_item
+        )
         if self._is_halted or self._blamed not in (None, activity.ordinal):
             running = False  # no fault of its own: we stopped it, or meant the one before it
         reason, words = self._death or (Reason.WORKER_DIED, exit_in_words(status))
@@ -171,11 +173,9 @@ class Supervisor:
         if running:
             failed = Span(activity.first, 1, activity.first_item, activity.items)
             seconds = (time.monotonic_ns() - activity.since_ns) / 1e9
-            events.append(
-                Failed(
-                    failed, activity.attempt, reason, message, "", seconds, self.worker, self._log("stderr")
-                )
-            )
+            opened, log = os.fsdecode(self._slot.opened()), self._log("stderr")
+            told = (reason, message, "", seconds, self.worker, log)
+            events.append(Failed(failed, activity.attempt, *told, opened=opened))
             self._owed.answer(1)
         if self._is_halted:
             pass
@@ -277,6 +277,7 @@ class Supervisor:
                     self.worker,
                     log,
                     bool(message["leaving"]),
+                    message["opened"],
                 )
             )
             self._has_worked = True
@@ -325,7 +326,7 @@ class Supervisor:
     def _take_pending(self, pending: slots.Record, events: list[Event]) -> None:
         """Take what the dead worker had finished and not sent; it may have been sent after all."""
         first, batches = pending[0], pending[1]
-        if batches and self._owed.begins_with(first):
+        if batches and self._owed.begins_with(first, pending[2]):
             self._scored(pending, events)
 
     # Recalls

@@ -18,9 +18,13 @@ class Backlog:
         self._done = ledger
         self._next = 0
         self._ready: deque[Task] = deque()
-        self._tried = sorted(ledger.attempts)
-        for mini_batch in self._tried:
-            self._ready.append(Task(Span(mini_batch), ledger.attempts[mini_batch] + 1))
+        self._tried = sorted({*ledger.attempts, *ledger.divided.left})
+        self.holds_fresh = False
+        """Whether nothing is handed out that was not put back, or is to be tried again."""
+        for mini_batch, tries in sorted(ledger.attempts.items()):
+            self._ready.append(Task(Span(mini_batch), tries + 1))
+        for span, tries in sorted(ledger.divided.pending.items()):
+            self._ready.append(Task(span, tries + 1))
 
     def put_back(self, span: Span, attempt: int) -> None:
         """Take back work that was handed out and not begun; it goes first."""
@@ -29,6 +33,16 @@ class Backlog:
     def retry(self, span: Span, attempt: int) -> None:
         """Take a span that is to be tried again, as try number ``attempt``."""
         self._ready.append(Task(span, attempt))
+
+    def fresh(self, known: int, most: int) -> list[int]:
+        """Take some mini-batches that were never handed out, spread over the rest of the plan."""
+        self._gap(known)  # leaves `_next` at the first of them
+        rest = range(self._next, known)
+        chosen = [rest[number * len(rest) // most] for number in range(most)] if len(rest) > most else rest
+        tried = set(self._tried)
+        found = [one for one in dict.fromkeys(chosen) if not self._done.is_done(one) and one not in tried]
+        self._tried = sorted({*self._tried, *found})
+        return found
 
     def take(self, most: int, known: int) -> Task | None:
         """Hand out the next task.
@@ -53,7 +67,7 @@ class Backlog:
                 self._ready.appendleft(Task(rest, task.attempt))
                 task = Task(span._replace(batches=most), task.attempt)
             return task
-        return self._fresh(most, known)
+        return None if self.holds_fresh else self._fresh(most, known)
 
     def remaining(self, known: int) -> int:
         """Return about how many mini-batches are left to hand out."""

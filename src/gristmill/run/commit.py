@@ -42,6 +42,8 @@ class Rows(NamedTuple):
     crc: int
     header: int
     """Id of the columns within the job; 0 where the rows have none."""
+    is_last_part: bool = True
+    """Whether the next range begins with the next mini-batch."""
     attached: int = 0
     """How long the pieces of other files are that follow the rows in the part, in bytes."""
 
@@ -149,7 +151,10 @@ class Committer:
         while self._waiting and self._is_next(self._waiting[0].span):
             rows = heapq.heappop(self._waiting)
             self._place(rows)
-            self._next = (rows.span.first + rows.span.batches, 0)
+            span = rows.span
+            self._next = (span.first, span.first_item + span.items)
+            if rows.is_last_part:
+                self._next = (span.first + span.batches, 0)
 
     def advance_over_gaps(self) -> None:
         """Copy everything, in plan order, leaving out what was not run: for a partial output."""

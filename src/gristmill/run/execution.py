@@ -31,7 +31,8 @@ from gristmill.run.projection import projection_of
 from gristmill.run.publication import Publication
 from gristmill.run.records import PlanComplete, Start
 from gristmill.run.report import ProgressLog, write_reports
-from gristmill.run.scheduler import Rules, Scheduler
+from gristmill.run.scheduler import Scheduler
+from gristmill.run.triage import Rules
 from gristmill.spec.values import OutputAction
 
 _COMPARING_SLICE_S = 0.05
@@ -259,7 +260,7 @@ class Execution:
         if self._ledger.published is not None:  # it ended between its publication and its last word
             self._finish(None)
             return
-        outputs = Outputs.of(job, self._ledger, self._delivery)
+        outputs = Outputs.of(job, self._ledger, self._delivery, self._planner.manifest.item_count)
         try:
             if self._ledger.scored.count or self._ledger.failed.count:
                 outputs.take_again(self.folder, job.part_path, self._revoked, self._ledger)
@@ -268,10 +269,7 @@ class Execution:
                 engine=self._make_engine(job, identity),
                 journal=self._journal,
                 ledger=self._ledger,
-                rules=Rules(
-                    max_retries=job.deployment.settings.max_retries,
-                    error_threshold=job.deployment.settings.error_threshold,
-                ),
+                rules=Rules.of(job.deployment.settings),
                 outputs=outputs,
                 keep_lock=self._lock.keep,
                 cancel_reason=self._cancel_reason,
@@ -327,6 +325,8 @@ class Execution:
             self._end(Status.FAILED, messages.threshold(settings.error_threshold))
         elif end is End.ALL_DONE:
             self._end(Status.FAILED, messages.nothing_scored())
+        elif end is End.SCRIPT:
+            self._end(Status.FAILED, messages.script(scheduler.ending.message))
         else:
             self._end(Status.FAILED, messages.stopped(scheduler.ending))
 

@@ -8,8 +8,10 @@ Each mini-batch ends in exactly one state: scored, short, failed, or not run.
 from __future__ import annotations
 
 from gristmill.engine.contract import Farewell, Scored, Span
+from gristmill.run.divided import DividedBatches
 from gristmill.run.intervals import Intervals
 from gristmill.run.records import (
+    Divided,
     FailedTry,
     JobColumns,
     Modules,
@@ -29,11 +31,13 @@ class Ledger:
         self.fence = 0
         """Number of the latest start."""
         self.scored = Intervals()
-        """Mini-batches that returned, short ones included."""
+        """Mini-batches that returned, short ones included, and those that ended in parts."""
         self.failed = Intervals()
         """Mini-batches that failed for good."""
         self.attempts: dict[int, int] = {}
-        """Mini-batch → tries used up, for those that are to be tried again."""
+        """Mini-batch → tries used up, for those that are to be tried again as a whole."""
+        self.divided = DividedBatches()
+        """Mini-batches that are taken apart."""
         self.items_succeeded = 0
         self.items_missing = 0
         """Items of short ranges that have no result; nobody can know which."""
@@ -58,7 +62,7 @@ class Ledger:
         self.first_short: Scored | None = None
         """The first range with fewer results than items."""
         self.first_failure: FailedTry | None = None
-        """The first failed try of the job: its message is the job's."""
+        """The first range that failed for good, or else the first failed try: its message is the job's."""
 
     @property
     def items_done(self) -> int:
@@ -95,12 +99,16 @@ class Ledger:
             self.published = record
         elif isinstance(record, PublishedFile):
             self.published_files[record.name] = record
+        elif isinstance(record, Divided):
+            self.attempts.pop(record.span.first, None)
+            self.divided.divide(record)
         elif isinstance(record, Farewell):
             self.held.pop(record.part, None)
 
     def _apply_scored(self, scored: Scored) -> None:
         span = scored.span
-        self.scored.add(span.first, span.first + span.batches)
+        if not span.items or self.divided.ended(span, scored.total):
+            self.scored.add(span.first, span.first + span.batches)
         if scored.held:
             self.held.setdefault(scored.part, {})[span] = scored
         elif self.held:
@@ -118,8 +126,19 @@ class Ledger:
         first = failed.span.first
         self.tries_failed += 1
         self.run_seconds += failed.seconds
-        if self.first_failure is None:
+        if self.first_failure is None or (failed.final and not self.first_failure.final):
             self.first_failure = failed
+        if not failed.span.items:
+            self._apply_failed_whole(failed)
+        elif not failed.final:
+            self.divided.tried(failed.span, failed.attempt)
+        else:
+            self.items_failed += failed.items
+            if self.divided.failed_for_good(failed.span, failed.items):
+                self.scored.add(first, first + 1)
+
+    def _apply_failed_whole(self, failed: FailedTry) -> None:
+        first = failed.span.first
         if failed.final:
             self.failed.add(first, first + 1)
             self.items_failed += failed.items
@@ -130,7 +149,11 @@ class Ledger:
     def _apply_revoked(self, revoked: Revoked) -> None:
         first, end = revoked.span.first, revoked.span.first + revoked.span.batches
         self._forget_held(revoked)
-        if first in self.failed:
+        if revoked.span.items:
+            self._revoke_part(revoked)
+        elif not revoked.total:  # the mini-batch is another one now
+            self.divided.forget(first)
+        elif first in self.failed:
             self.failed.remove(first, end)
             self.items_failed -= revoked.total
         elif first in self.attempts:
@@ -139,6 +162,17 @@ class Ledger:
             self.scored.remove(first, end)
             self.items_succeeded -= revoked.succeeded
             self.items_missing -= revoked.total - revoked.succeeded
+
+    def _revoke_part(self, revoked: Revoked) -> None:
+        first = revoked.span.first
+        if first in self.scored:
+            self.scored.remove(first, first + 1)
+        if revoked.span in self.divided.failed:
+            self.items_failed -= revoked.total
+        else:
+            self.items_succeeded -= revoked.succeeded
+            self.items_missing -= revoked.total - revoked.succeeded
+        self.divided.open_again(revoked.span, revoked.total)
 
     def _forget_held(self, revoked: Revoked) -> None:
         held = self.held.get(revoked.part)
@@ -151,4 +185,7 @@ class Ledger:
             self.failed = Intervals()
             self.items_failed = 0
             self.attempts = {}
+            for mini_batch in self.divided.retry_failed():
+                if mini_batch in self.scored:
+                    self.scored.remove(mini_batch, mini_batch + 1)
             self.first_failure = None

@@ -58,10 +58,15 @@ class Messages:
         if threshold.fraction is not None:
             limit = f"{threshold.fraction:.0%} of the items done"
         return (
-            f"{ledger.items_not_succeeded:,} of {ledger.items_done:,} items done have failed, more than the "
+            f"{ledger.items_not_succeeded:,} of {ledger.items_done:,} items done "
+            f"{'has' if ledger.items_not_succeeded == 1 else 'have'} failed, more than the "
             f"error threshold ({limit}) allows. The first error:\n{self.first_error() or self._short()}"
             f"\n{_AFTER_A_CORRECTION}"
         )
+
+    def script(self, verdict: str) -> str:
+        """Return why a job is stopped whose script fails on everything."""
+        return f"{verdict}. The first error:\n{self.first_error()}\n{_AFTER_A_CORRECTION}"
 
     def nothing_scored(self) -> str:
         """Return why a job without a single result is Failed: it is always a mistake in the script."""
@@ -92,7 +97,7 @@ class Messages:
             return False
         failure = self.ledger.first_failure
         is_wrong_return = failure is None or failure.reason == Reason.BAD_RETURN.value
-        return end is End.ALL_DONE or (end is End.THRESHOLD and is_wrong_return)
+        return end in (End.ALL_DONE, End.SCRIPT) or (end is End.THRESHOLD and is_wrong_return)
 
     def about_failures(self) -> str:
         """Return why a job that is Completed has failed items; empty where it has none."""

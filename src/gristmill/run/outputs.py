@@ -20,13 +20,17 @@ from gristmill.spec.values import OutputFormat
 class Outputs:
     """Takes outcomes as they come, and brings what they left together."""
 
-    def __init__(self, committer: Committer, delivery: Delivery) -> None:
+    def __init__(
+        self, committer: Committer, delivery: Delivery, item_count: Callable[[int], int] = lambda _: 0
+    ) -> None:
+        """Put the collaborators together; ``item_count`` gives the number of items of a mini-batch."""
         self.committer = committer
         self.delivery = delivery
+        self._item_count = item_count
         self._undelivered: list[Scored | Farewell] = []
 
     @classmethod
-    def of(cls, job: Job, ledger: Ledger, delivery: Delivery) -> Outputs:
+    def of(cls, job: Job, ledger: Ledger, delivery: Delivery, item_count: Callable[[int], int]) -> Outputs:
         """Begin to put the outputs of a job together.
 
         Raises
@@ -44,18 +48,21 @@ class Outputs:
             lines=None if is_native else ledger.header_lines,
             shared_header=settings.shared_header,
         )
-        return cls(committer, delivery)
+        return cls(committer, delivery, item_count)
 
     def take(self, scored: Scored) -> None:
         """Take the outcome of mini-batches that returned."""
         if scored.files:
             self._undelivered.append(scored)
-        where = (scored.part, scored.offset, scored.length, scored.crc, scored.header, scored.attached)
-        self.committer.add(Rows(scored.span, *where))
+        where = (scored.part, scored.offset, scored.length, scored.crc, scored.header)
+        self.committer.add(Rows(scored.span, *where, self._is_last(scored.span), scored.attached))
 
     def take_failed(self, span: Span) -> None:
         """Know that a range has no rows: it failed for good."""
-        self.committer.add(Rows(span, 0, 0, 0, 0, 0))
+        self.committer.add(Rows(span, 0, 0, 0, 0, 0, self._is_last(span)))
+
+    def _is_last(self, span: Span) -> bool:
+        return not span.items or span.first_item + span.items == self._item_count(span.first)
 
     def take_last(self, farewell: Farewell) -> None:
         """Take what a worker left at its end, which belongs to no range."""
@@ -63,7 +70,7 @@ class Outputs:
             self._undelivered.append(farewell)
         if farewell.attached:
             part, offset, attached = farewell.part, farewell.offset, farewell.attached
-            self.committer.add_last(Rows(Span(0), part, offset, 0, 0, 0, attached))
+            self.committer.add_last(Rows(Span(0), part, offset, 0, 0, 0, True, attached))
 
     def take_again(
         self,
@@ -90,6 +97,8 @@ class Outputs:
         for first, end in ledger.failed:
             for mini_batch in range(first, end):
                 self.take_failed(Span(mini_batch))
+        for span in ledger.divided.failed:
+            self.take_failed(span)
 
     def advance(self) -> None:
         """Copy what has come to the front of the plan, if there is room.

@@ -6,9 +6,12 @@ scheduler asks; nothing here does anything.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
+from gristmill.engine.contract import Reason
 from gristmill.spec.values import ErrorThreshold
 
 #: A worker that cannot start, after one had been ready, is started again this often; then its slot is given
@@ -18,19 +21,76 @@ START_TRIES = 3
 START_PAUSES_S = (1.0, 5.0, 15.0)
 
 
+#: A single file that is alone in its part is tried this often; larger parts once.
+TRIES_ALONE = 2
+#: After these the next try is halved already: whole repeats are for exceptions.
+_HALVED_AT_ONCE = (Reason.TIMEOUT, Reason.MEMORY)
+
+
 class AfterFailure(Enum):
     """What follows a failed try."""
 
     RETRY = "retry"
+    DIVIDE = "divide"
     GIVE_UP = "give up"
 
 
-def after_failure(attempt: int, max_retries: int) -> AfterFailure:
-    """Decide what follows failed try number ``attempt`` (from 1): ``max_retries`` retries means one try more.
+@dataclass(frozen=True, kw_only=True)
+class FailedRange:
+    """A range whose try has failed."""
 
-    Source: contract, sections 2 and 5.1.
+    items: int
+    """Items in it, at least 1."""
+    is_part: bool
+    """Whether it is a part of a mini-batch that was taken apart."""
+    attempt: int
+    """Number of the try that failed, from 1."""
+    reason: Reason
+
+
+def after_failure(failed: FailedRange, max_retries: int, isolates: bool) -> AfterFailure:
+    """Decide what follows a failed try: ``max_retries`` retries means one try more.
+
+    A mini-batch whose tries are used up is taken apart, and so is each of its parts that fails, until the
+    file that is to blame is alone; that one has `TRIES_ALONE` tries.
+
+    Source: contract, sections 2, 5.1 and 5.3.
     """
-    return AfterFailure.RETRY if attempt <= max_retries else AfterFailure.GIVE_UP
+    can_divide = isolates and failed.items > 1
+    if failed.is_part:
+        most = TRIES_ALONE if failed.items == 1 else 1
+    elif can_divide and failed.reason in _HALVED_AT_ONCE:
+        most = 1
+    else:
+        most = max_retries + 1
+    if failed.attempt < most:
+        return AfterFailure.RETRY
+    return AfterFailure.DIVIDE if can_divide else AfterFailure.GIVE_UP
+
+
+def parts_of(first_item: int, items: int, alone: Collection[int]) -> tuple[tuple[int, int], ...]:
+    """Take a range apart: some items alone and what is beside them, or else two halves.
+
+    Parameters
+    ----------
+    first_item, items
+        The range within its mini-batch; at least 2 items.
+    alone
+        Items of the mini-batch that are to be tried alone, and first; those beyond the range do not count.
+
+    Returns
+    -------
+    tuple of (int, int)
+        (first item, items) of each part, in the order in which they are to be run; together the whole range.
+    """
+    end = first_item + items
+    chosen = sorted({item for item in alone if first_item <= item < end})
+    if not chosen:
+        half = items // 2
+        return (first_item, half), (first_item + half, items - half)
+    bounds = [first_item - 1, *chosen, end]
+    beside = ((one + 1, other - one - 1) for one, other in pairwise(bounds))
+    return (*((item, 1) for item in chosen), *(part for part in beside if part[1]))
 
 
 def is_exceeded(threshold: ErrorThreshold, failed: int, done: int, is_end: bool = False) -> bool:

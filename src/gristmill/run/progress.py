@@ -12,6 +12,7 @@ class End(Enum):
     ALL_DONE = "all done"
     THRESHOLD = "threshold"
     CANNOT_START = "cannot start"
+    SCRIPT = "script"
     CANCELLED = "cancelled"
     BROKEN = "broken"
 

@@ -18,7 +18,9 @@ _FAREWELL = struct.Struct("<IQIQQIQ")
 _PLACED = struct.Struct("<QIIIQQI")
 _REVOKED = struct.Struct("<QIIIQQQQ")
 
-START, SCORED, FAILED, COLUMNS, MODULES, PLAN, MARK, REVOKED, PLACED, PUBLISHED, FAREWELL, FILE = range(1, 13)
+START, SCORED, FAILED, COLUMNS, MODULES, PLAN, MARK, REVOKED, PLACED, PUBLISHED, FAREWELL, FILE, DIVIDED = (
+    range(1, 14)
+)
 
 
 class Start(NamedTuple):
@@ -52,6 +54,14 @@ class FailedTry(NamedTuple):
     """UTC, ISO 8601."""
 
 
+class Divided(NamedTuple):
+    """A span whose tries are used up is taken apart: these parts are to be run in its place."""
+
+    span: Span
+    parts: tuple[tuple[int, int], ...]
+    """(first item, items) of each, which together are all items of the span."""
+
+
 class JobColumns(NamedTuple):
     """The columns that rows may have, under an id that holds within the job."""
 
@@ -80,7 +90,8 @@ class Mark(NamedTuple):
 
 class Revoked(NamedTuple):
     """A range whose end state is void, as if it had never been run: its rows were lost with the power, or the
-    listing that it belongs to was cut off and came out differently when it was made again.
+    listing that it belongs to was cut off and came out differently when it was made again. With a `total` of
+    0, that the mini-batch was taken apart is void.
     """
 
     span: Span
@@ -134,6 +145,7 @@ Record = (
     | Published
     | Farewell
     | PublishedFile
+    | Divided
 )
 
 
@@ -177,6 +189,9 @@ def decode(kind: int, body: bytes) -> Record:
     values = json.loads(body)
     if kind == FAILED:
         values["span"] = Span(*values["span"])
+    elif kind == DIVIDED:
+        values["span"] = Span(*values["span"])
+        values["parts"] = tuple((first, items) for first, items in values["parts"])
     elif kind == COLUMNS:
         values["names"] = tuple(values["names"])
     elif kind == MODULES:
@@ -197,5 +212,6 @@ _TYPES: dict[int, Any] = {
     PLAN: PlanComplete,
     PUBLISHED: Published,
     FILE: PublishedFile,
+    DIVIDED: Divided,
 }
 _KINDS: dict[Any, int] = {record: kind for kind, record in _TYPES.items()}

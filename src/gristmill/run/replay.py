@@ -13,7 +13,7 @@ from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError, in_words
 from gristmill.run.journal import intact_size, read_journal
 from gristmill.run.ledger import Ledger
-from gristmill.run.records import FailedTry, Mark, Revoked, Start
+from gristmill.run.records import Divided, FailedTry, Mark, Revoked, Start
 from gristmill.storage.publish import sync_file
 
 _READ_BYTES = 1 << 20
@@ -170,6 +170,7 @@ def cut_off(path: Path, revoked: frozenset[Key], unchanged: int) -> list[Revoked
         It cannot be read.
     """
     void: dict[Span, Revoked] = {}
+    divided: set[int] = set()
     ledger = Ledger()
     for entry in read_journal(path):
         record = entry.record
@@ -179,14 +180,18 @@ def cut_off(path: Path, revoked: frozenset[Key], unchanged: int) -> list[Revoked
                 void[record.span] = revocation(record)
         elif isinstance(record, FailedTry) and record.span.first >= unchanged:
             void[record.span] = Revoked(record.span, record.items, 0, 0, 0)
+        elif isinstance(record, Divided) and record.span.first >= unchanged:
+            divided.add(record.span.first)
         elif isinstance(record, Revoked):
             void.pop(record.span, None)
-    failed = ledger.failed
-    return [
-        revoked
-        for span, revoked in void.items()
-        if revoked.part or span.first in failed or span.first in ledger.attempts
-    ]
+
+    def is_known(span: Span) -> bool:
+        if span.items:
+            return span in ledger.divided.failed
+        return span.first in ledger.failed or span.first in ledger.attempts
+
+    ended = [revoked for span, revoked in void.items() if revoked.part or is_known(span)]
+    return [*ended, *(Revoked(Span(mini_batch), 0, 0, 0, 0) for mini_batch in sorted(divided))]
 
 
 def key_of(record: Scored | Revoked) -> Key:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from gristmill.engine.contract import (
     Columns,
@@ -31,13 +30,12 @@ from gristmill.run import policy
 from gristmill.run.backlog import Backlog
 from gristmill.run.columns import other_columns_notice
 from gristmill.run.growing_plan import Plan
-from gristmill.run.job_folder import utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
 from gristmill.run.progress import End, Ending, Progress
-from gristmill.run.records import FailedTry, JobColumns, Modules, PlanComplete, Record, Revoked
-from gristmill.spec.values import ErrorThreshold
+from gristmill.run.records import JobColumns, Modules, PlanComplete, Record, Revoked
+from gristmill.run.triage import Rules, Triage
 
 #: Rows and journal are made safe against a loss of power this often.
 SYNC_EVERY_S = 0.5
@@ -53,14 +51,6 @@ _LOST_AT_THE_END = (
     "whose results were in it do not count. Close the file before run() returns; resume the job to run them "
     "again"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """The settings that decide."""
-
-    max_retries: int
-    error_threshold: ErrorThreshold
 
 
 class Scheduler:
@@ -96,6 +86,14 @@ class Scheduler:
         self._keep_lock = keep_lock
         self._cancel_reason = cancel_reason
         self._backlog = Backlog(ledger)
+        self._triage = Triage(
+            plan=plan,
+            ledger=ledger,
+            backlog=self._backlog,
+            rules=rules,
+            record=self._record,
+            give_up=outputs.take_failed,
+        )
         self._ever_ready = False
         self._start_failures: dict[int, int] = {}
         self._leaving: set[int] = set()
@@ -182,6 +180,8 @@ class Scheduler:
                 plan.step(PLANNING_SLICE_S)
             except (InputError, PlanError) as error:
                 self._end(End.BROKEN, f"{error}. What was finished is kept; resume the job when it is mended")
+        if plan.complete and not was_complete:
+            self._triage.look_elsewhere()
         if plan.complete and self._ledger.plan is None:
             self._record(PlanComplete(plan.mini_batches, plan.items))
             reach("plan.complete")
@@ -197,6 +197,8 @@ class Scheduler:
             most = policy.largest_task(room, self._backlog.remaining(known), workers, self._plan.complete)
             task = self._backlog.take(most, known)
             if task is None:
+                if self._plan.complete and not self._engine.load().running:
+                    self._triage.nothing_else_to_do()
                 return
             self._engine.submit(task)
 
@@ -231,6 +233,8 @@ class Scheduler:
         self._start_failures.pop(scored.worker, None)
         if scored.header:
             scored = scored._replace(header=self._part_columns[scored.part, scored.header])
+        if scored.succeeded:
+            self._triage.something_succeeded()
         held = self._ledger.held.get(scored.part, {})
         self._record(scored)
         if not scored.held:
@@ -262,28 +266,9 @@ class Scheduler:
             self._backlog.put_back(span, failed.attempt)
             self._end(End.BROKEN, f"{failed.message}; make room or repair the disk, then resume the job")
             return
-        next_step = policy.after_failure(failed.attempt, self._rules.max_retries)
-        is_final = next_step is policy.AfterFailure.GIVE_UP
-        items = span.items or self._plan.manifest.item_count(span.first)
-        self._record(
-            FailedTry(
-                span,
-                failed.attempt,
-                failed.reason.value,
-                failed.message,
-                failed.traceback,
-                failed.seconds,
-                failed.worker,
-                failed.log,
-                is_final,
-                items,
-                utc_now(),
-            )
-        )
-        if not is_final:
-            self._backlog.retry(span, failed.attempt + 1)
-        else:
-            self._outputs.take_failed(span)
+        self._triage.take(failed)
+        if self._triage.verdict:
+            self._end(End.SCRIPT, self._triage.verdict)
 
     def _take_columns(self, columns: Columns) -> None:
         number = self._column_ids.get(columns.names)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gristmill.engine.contract import Span
 from gristmill.errors import JournalError, PlanError
 from gristmill.plan.manifest import Manifest
 from gristmill.run.delivery import Delivery
@@ -140,28 +142,57 @@ def _checked_history(folder: JobFolder, job: Job, problems: list[str]) -> Histor
 
 
 def _coverage_problems(folder: JobFolder, job: Job, history: History, manifest: Manifest) -> list[str]:
-    """Every mini-batch is in exactly one end state, and the counts are those of the plan."""
+    """Every item is in exactly one end state, and the counts are those of the plan."""
     problems = []
     seen = Intervals()
     for scored in scored_ranges(folder.journal, history.revoked):
-        first, batches = scored.span.first, scored.span.batches
-        if seen.add(first, first + batches) != batches:
-            problems.append(f"mini-batches {first} to {first + batches - 1} are recorded as scored twice")
-        if first + batches > manifest.mini_batches:
-            problems.append(f"mini-batch {first + batches - 1} is recorded, and the plan has no such")
-        elif scored.total != manifest.item_count(first, batches):
+        span = scored.span
+        if span.first + span.batches > manifest.mini_batches:
             problems.append(
-                f"mini-batch {first} is recorded with {scored.total} items, and the plan says otherwise"
+                f"mini-batch {span.first + span.batches - 1} is recorded, and the plan has no such"
             )
+            continue
+        begin, items = _items_of(span, manifest)
+        if scored.total != items:
+            problems.append(
+                f"{_named(span)} is recorded with {scored.total} items, and the plan says otherwise"
+            )
+        if seen.add(begin, begin + items) != items:
+            problems.append(f"{_named(span)} is recorded as scored twice")
     for first, end in history.ledger.failed:
-        if seen.add(first, end) != end - first:
-            problems.append(f"mini-batch {first} is recorded as scored and as failed")
-    if job.status is Status.COMPLETED and seen.count != manifest.mini_batches:
-        start, end = seen.gap(0, manifest.mini_batches)
+        for mini_batch in range(first, end):
+            problems += _seen_before(seen, Span(mini_batch), manifest)
+    for span in history.ledger.divided.failed:
+        problems += _seen_before(seen, span, manifest)
+    if job.status is Status.COMPLETED and seen.count != manifest.items:
+        start, _ = seen.gap(0, manifest.items)
         problems.append(
-            f"{manifest.mini_batches - seen.count} mini-batches are in no end state, the first is {start}"
+            f"{manifest.items - seen.count} items are in no end state, the first is one of mini-batch "
+            f"{start // manifest.mini_batch_size}"
         )
     return problems[:_MOST_PROBLEMS]
+
+
+def _seen_before(seen: Intervals, span: Span, manifest: Manifest) -> Iterator[str]:
+    begin, items = _items_of(span, manifest)
+    if seen.add(begin, begin + items) != items:
+        yield f"{_named(span)} is recorded as scored and as failed"
+
+
+def _items_of(span: Span, manifest: Manifest) -> tuple[int, int]:
+    """Return the first item of a range, counted over the whole plan, and how many there are."""
+    begin = span.first * manifest.mini_batch_size + span.first_item
+    return begin, span.items or manifest.item_count(span.first, span.batches)
+
+
+def _named(span: Span) -> str:
+    if span.items:
+        return f"mini-batch {span.first}, items {span.first_item} to {span.first_item + span.items - 1},"
+    return (
+        f"mini-batches {span.first} to {span.first + span.batches - 1}"
+        if span.batches > 1
+        else (f"mini-batch {span.first}")
+    )
 
 
 def _part_problems(folder: JobFolder, job: Job, history: History) -> list[str]:
@@ -192,12 +223,12 @@ def _output_problems(folder: JobFolder, job: Job, history: History) -> list[str]
         return [*files, f"the output {target} cannot be read: {error}; if it is lost, start a new job"]
     if size != published.size:
         problems.append(f"the output {target} has {size} bytes, and {published.size} were published")
-    wanted = {span_rows[0] for span_rows in _spans_with_rows(folder, history)}
-    placed = {record.span.first for record in _placed_ranges(folder)}
-    for first in sorted(wanted - placed)[:_MOST_PROBLEMS]:
-        problems.append(f"the rows of mini-batch {first} are recorded as scored, and not as published")
-    for first in sorted(placed - wanted)[:_MOST_PROBLEMS]:
-        problems.append(f"the rows of mini-batch {first} are published, and it was not scored")
+    wanted = {span for span, _ in _spans_with_rows(folder, history)}
+    placed = {record.span for record in _placed_ranges(folder)}
+    for span in sorted(wanted - placed)[:_MOST_PROBLEMS]:
+        problems.append(f"the rows of {_named(span)} are recorded as scored, and not as published")
+    for span in sorted(placed - wanted)[:_MOST_PROBLEMS]:
+        problems.append(f"the rows of {_named(span)} are published, and it was not scored")
     return problems[:_MOST_PROBLEMS]
 
 
@@ -233,12 +264,13 @@ def _placed_problems(folder: JobFolder, target: Path, file: Any, published: Publ
     problems = []
     if zlib.crc32(file.read(published.header_bytes)) != published.header_crc:
         problems.append(f"the first line of {target} is not the one that was published")
-    position, following = published.header_bytes, 0
+    position, following = published.header_bytes, (0, 0)
     for placed in _placed_ranges(folder):
-        where = f"mini-batches {placed.span.first} to {placed.span.first + placed.span.batches - 1}"
-        if placed.span.first < following:
+        span, where = placed.span, _named(placed.span)
+        if (span.first, span.first_item) < following:
             problems.append(f"the rows of {where} are published twice, or not in plan order")
-        following = max(following, placed.span.first + placed.span.batches)
+        end = (span.first, span.first_item + span.items) if span.items else (span.first + span.batches, 0)
+        following = max(following, end)
         if placed.offset != position:
             problems.append(f"the rows of {where} are recorded at byte {placed.offset}, not at {position}")
         if _crc(file, placed) != placed.crc:
@@ -268,9 +300,9 @@ def _placed_ranges(folder: JobFolder) -> list[Placed]:
     return placed
 
 
-def _spans_with_rows(folder: JobFolder, history: History) -> list[tuple[int, int]]:
+def _spans_with_rows(folder: JobFolder, history: History) -> list[tuple[Span, int]]:
     return [
-        (scored.span.first, scored.length)
+        (scored.span, scored.length)
         for scored in scored_ranges(folder.journal, history.revoked)
         if scored.length
     ]

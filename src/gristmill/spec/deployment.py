@@ -200,6 +200,7 @@ def _settings(file: DeploymentFile) -> Settings:
         exclude=extensions.exclude,
         input_list=extensions.input_list,
         limit=extensions.limit,
+        isolate_failures=extensions.isolate_failures,
         shared_header=extensions.shared_header,
         gpus_per_worker=extensions.gpus_per_worker,
     )

@@ -192,6 +192,7 @@ class Extensions(Section):
     shared_header: Flag = False
     gpus_per_worker: Annotated[float, PlainValidator(kinds.gpus)] | None = None
     limit: Count | None = None
+    isolate_failures: Flag | None = None
     error_threshold: Threshold | None = None
     python: Annotated[Path, PlainValidator(kinds.interpreter)] | None = None
     use_current_python: Flag = False

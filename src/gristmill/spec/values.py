@@ -102,6 +102,9 @@ class Settings:
     """Patterns of which files and folders must not match any."""
     input_list: Path | None = field(metadata=_RESULT, default=None)
     """A file that names the inputs, absolute; None: the input folder is searched."""
+    isolate_failures: bool | None = field(metadata=_NO_RESULT, default=None)
+    """Whether a mini-batch whose tries are used up is taken apart until the file that is to blame is alone;
+    None: unless ``max_retries`` is 0, which says that ``run()`` must not be repeated."""
     limit: int | None = field(metadata=_RESULT, default=None)
     """How many files are scored, spread over the input; None: all."""
     include_output_header: bool = field(metadata=_RESULT, default=False)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gristmill.engine.contract import Reason
 from gristmill.run.policy import (
-    AfterFailure,
     AfterStartFailure,
+    FailedRange,
     after_failure,
     after_start_failure,
     is_exceeded,
     largest_task,
+    parts_of,
 )
 from gristmill.spec.values import ErrorThreshold
 
@@ -20,13 +24,83 @@ NEVER = ErrorThreshold(items=-1, fraction=None)
 FIFTH = ErrorThreshold(items=None, fraction=0.2)
 
 
+def after(
+    attempt: int,
+    max_retries: int = 3,
+    *,
+    items: int = 10,
+    is_part: bool = False,
+    reason: Reason = Reason.EXCEPTION,
+    isolates: bool = True,
+) -> str:
+    failed = FailedRange(items=items, is_part=is_part, attempt=attempt, reason=reason)
+    return after_failure(failed, max_retries, isolates).value
+
+
 def test_three_retries_mean_four_tries() -> None:
-    decisions = [after_failure(attempt, 3) for attempt in (1, 2, 3, 4)]
-    assert decisions == [AfterFailure.RETRY] * 3 + [AfterFailure.GIVE_UP]
+    decisions = [after(attempt, isolates=False) for attempt in (1, 2, 3, 4)]
+    assert decisions == ["retry"] * 3 + ["give up"]
 
 
 def test_without_retries_the_first_failure_is_final() -> None:
-    assert after_failure(1, 0) is AfterFailure.GIVE_UP
+    assert after(1, 0, isolates=False) == "give up"
+
+
+def test_a_mini_batch_whose_tries_are_used_up_is_divided() -> None:
+    assert [after(attempt) for attempt in (1, 2, 3, 4)] == ["retry"] * 3 + ["divide"]
+
+
+@pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.MEMORY])
+def test_after_a_timeout_or_a_death_by_memory_the_next_try_is_halved(reason: Reason) -> None:
+    assert after(1, reason=reason) == "divide"
+    assert after(1, reason=reason, isolates=False) == "retry"
+
+
+@pytest.mark.parametrize("reason", [Reason.EXCEPTION, Reason.BAD_RETURN, Reason.WORKER_DIED])
+def test_whole_repeats_are_for_the_others(reason: Reason) -> None:
+    assert after(1, reason=reason) == "retry"
+
+
+def test_a_mini_batch_of_one_file_has_all_its_tries() -> None:
+    assert [after(attempt, items=1) for attempt in (1, 2, 3, 4)] == ["retry"] * 3 + ["give up"]
+
+
+def test_a_part_has_one_try_and_a_single_file_two() -> None:
+    assert after(1, items=5, is_part=True) == "divide"
+    assert [after(attempt, items=1, is_part=True) for attempt in (1, 2)] == ["retry", "give up"]
+
+
+def test_a_part_is_given_up_once_isolation_is_off() -> None:
+    assert after(1, items=5, is_part=True, isolates=False) == "give up"
+
+
+@pytest.mark.parametrize(
+    ("first_item", "items", "alone", "parts"),
+    [
+        (0, 10, [], ((0, 5), (5, 5))),
+        (3, 5, [], ((3, 2), (5, 3))),
+        (0, 2, [], ((0, 1), (1, 1))),
+        (0, 10, [3], ((3, 1), (0, 3), (4, 6))),
+        (0, 10, [0], ((0, 1), (1, 9))),
+        (0, 10, [9], ((9, 1), (0, 9))),
+        (4, 3, [9], ((4, 1), (5, 2))),
+        (0, 6, [1, 4], ((1, 1), (4, 1), (0, 1), (2, 2), (5, 1))),
+    ],
+)
+def test_a_range_is_halved_or_its_suspects_come_first(
+    first_item: int, items: int, alone: list[int], parts: tuple[tuple[int, int], ...]
+) -> None:
+    assert parts_of(first_item, items, alone) == parts
+
+
+@given(st.integers(0, 50), st.integers(2, 200), st.lists(st.integers(0, 300), max_size=30))
+def test_parts_together_are_the_whole_range_and_each_is_smaller(
+    first_item: int, items: int, alone: list[int]
+) -> None:
+    parts = parts_of(first_item, items, alone)
+    covered = sorted(number for first, count in parts for number in range(first, first + count))
+    assert covered == list(range(first_item, first_item + items))
+    assert all(0 < count < items for _, count in parts)
 
 
 @pytest.mark.parametrize(

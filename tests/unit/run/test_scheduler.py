@@ -21,7 +21,8 @@ from gristmill.run.journal import Journal, read_journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
 from gristmill.run.records import FailedTry, Mark, Modules, PlanComplete, Revoked
-from gristmill.run.scheduler import End, Rules, Scheduler
+from gristmill.run.scheduler import End, Scheduler
+from gristmill.run.triage import Rules
 from gristmill.spec.values import ErrorThreshold
 
 Make = Callable[..., ScriptedJob]
@@ -440,7 +441,7 @@ def test_the_last_progress_says_that_all_is_done(tmp_path: Path) -> None:
     scheduler = Scheduler(
         plan=plan, engine=ScriptedEngine(staging=tmp_path / "staging", item_count=plan.item_count),
         journal=Journal(tmp_path / "journal.bin", 1, 0), ledger=Ledger(),
-        rules=Rules(max_retries=3, error_threshold=limit(-1)), outputs=outputs,
+        rules=Rules(max_retries=3, error_threshold=limit(-1), isolates=False), outputs=outputs,
     )  # fmt: skip
     last = list(scheduler.run())[-1]
     outputs.close()

@@ -207,7 +207,7 @@ def test_a_journal_of_another_release_is_told(folder: JobFolder) -> None:
 
 def test_a_mini_batch_in_no_end_state_is_found(folder: JobFolder) -> None:
     rewrite(folder, without(folder, FailedTry))
-    assert "1 mini-batches are in no end state, the first is 2" in problems(folder)
+    assert "items are in no end state, the first is one of mini-batch 2" in problems(folder)
 
 
 def test_a_mini_batch_that_is_scored_twice_is_found(folder: JobFolder) -> None:
