@@ -34,6 +34,8 @@ class Task(NamedTuple):
 
     span: Span
     attempt: int = 1
+    alone: bool = False
+    """Whether no other worker of its node may run anything meanwhile: it needs the memory."""
 
 
 class Scored(NamedTuple):
@@ -100,6 +102,11 @@ class Failed(NamedTuple):
     """Whether the worker ends because of it; a `WorkerEnded` follows."""
     opened: str = ""
     """The input file that the script opened last, as it named it; empty where it is not known."""
+    alone_next: bool = False
+    """Whether the next try is to be alone on its node; only with `Reason.INFRASTRUCTURE`."""
+    activity: str = ""
+    """``computing`` or ``waiting`` when its time was up; empty where it is not known. The stack is in
+    `traceback`."""
 
 
 class NotStarted(NamedTuple):
