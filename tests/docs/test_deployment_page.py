@@ -34,6 +34,7 @@ IN_WORDS = {
     "gristmill.limit": "all",
     "gristmill.gpus_per_worker": "one each, as far as there are any",
     "gristmill.program_arguments": "empty",
+    "gristmill.isolate_failures": "unless `max_retries` is 0",
     "settings.error_threshold": "-1",
 }
 

@@ -218,11 +218,12 @@ def settled(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
 
 def _piece(waiting: list[Task], most: int) -> Task:
     """Take up to ``most`` mini-batches from the front."""
-    span, attempt = waiting.pop(0)
+    task = waiting.pop(0)
+    span = task.span
     if span.batches <= most:
-        return Task(span, attempt)
-    waiting.insert(0, Task(span._replace(first=span.first + most, batches=span.batches - most), attempt))
-    return Task(span._replace(batches=most), attempt)
+        return task
+    waiting.insert(0, task._replace(span=span._replace(first=span.first + most, batches=span.batches - most)))
+    return task._replace(span=span._replace(batches=most))
 
 
 _known: dict[Path, Interpreter] = {}

@@ -241,10 +241,11 @@ class ScriptedEngine:
             events.append(StartFailed(worker.number, "init() raised", "Traceback: in init()", log))
 
     def _run_next(self, worker: _Worker, events: list[Event]) -> None:
-        span, attempt = worker.queue.popleft()
+        task = worker.queue.popleft()
+        span = task.span
         if span.batches > 1:
             rest = span._replace(first=span.first + 1, batches=span.batches - 1)
-            worker.queue.appendleft(Task(rest, attempt))
+            worker.queue.appendleft(task._replace(span=rest))
             span = span._replace(batches=1)
         script = self.script.get(span.first, ())
         number = self.calls[span.first]
@@ -255,9 +256,9 @@ class ScriptedEngine:
         act = next((one for one in poisoned if one), act)
         self.clock += TIMEOUT_S if act == "hang" else 0.001
         if act in _REASONS:
-            self._fail(worker, span, attempt, act, events)
+            self._fail(worker, span, task.attempt, act, events)
         else:
-            self._score(worker, span, attempt, act, events)
+            self._score(worker, span, task.attempt, act, events)
 
     def _score(self, worker: _Worker, span: Span, attempt: int, act: str, events: list[Event]) -> None:
         items = self.item_count(span.first)

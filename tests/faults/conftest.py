@@ -31,7 +31,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
         if shape.name not in outputs:
             job = KilledJob(tmp_path_factory.mktemp("undisturbed"), shape)
             assert job.run_to_the_end("run") == 0, job.said
-            assert len(set(job.calls())) == shape.mini_batches
+            assert len(set(job.calls())) == shape.mini_batches + shape.parts
             assert job.calls_redone() == shape.second_tries
             assert job.outputs()
             outputs[shape.name] = job.outputs()

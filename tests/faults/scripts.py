@@ -121,6 +121,8 @@ class Shape:
     mini_batch_size: int = 2
     call_s: float = 0.008
     """How long one ``run()`` takes at least."""
+    parts: int = 0
+    """How many parts of mini-batches an undisturbed job runs, since it takes some apart."""
     second_tries: int = 0
     """How many calls of an undisturbed job are made again, since the first try failed."""
     listing_is_long: bool = False
@@ -154,6 +156,7 @@ POISONED = Shape(
     name="poisoned",
     script=POISON_SCRIPT,
     options=("--format", "azure", "--max-retries", "1", "--error-threshold", "-1"),
+    parts=4,
     second_tries=4,
 )
 THRESHOLD = Shape(

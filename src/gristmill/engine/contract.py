@@ -114,6 +114,8 @@ class NotStarted(NamedTuple):
 
     span: Span
     attempt: int
+    alone: bool = False
+    """Whether it was to be alone on its node."""
 
 
 class Columns(NamedTuple):

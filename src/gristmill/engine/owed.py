@@ -34,13 +34,14 @@ class OwedWork:
         """Strike so many answered mini-batches off, from the front."""
         self.batches -= batches
         while batches:
-            span, attempt = self._tasks[0]
+            task = self._tasks[0]
+            span = task.span
             answered = min(batches, span.batches)
             if answered == span.batches:
                 self._tasks.popleft()
             else:
                 rest = span._replace(first=span.first + answered, batches=span.batches - answered)
-                self._tasks[0] = Task(rest, attempt)
+                self._tasks[0] = task._replace(span=rest)
             batches -= answered
 
     def take_back(self, begin: int, count: int) -> list[Event]:
@@ -54,16 +55,17 @@ class OwedWork:
         kept: deque[Task] = deque()
         events: list[Event] = []
         end, position = begin + count, 0
-        for span, attempt in self._tasks:
+        for task in self._tasks:
+            span = task.span
             low = min(max(begin - position, 0), span.batches)
             high = min(max(end - position, 0), span.batches)
             for start, stop, is_taken in ((0, low, False), (low, high, True), (high, span.batches, False)):
                 if start < stop:
                     piece = span._replace(first=span.first + start, batches=stop - start)
                     if is_taken:
-                        events.append(NotStarted(piece, attempt))
+                        events.append(NotStarted(piece, task.attempt, task.alone))
                     else:
-                        kept.append(Task(piece, attempt))
+                        kept.append(task._replace(span=piece))
             position += span.batches
         self._tasks = kept
         self.batches -= count

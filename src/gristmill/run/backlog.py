@@ -64,8 +64,8 @@ class Backlog:
             span = task.span
             if span.batches > most:
                 rest = span._replace(first=span.first + most, batches=span.batches - most)
-                self._ready.appendleft(Task(rest, task.attempt))
-                task = Task(span._replace(batches=most), task.attempt)
+                self._ready.appendleft(task._replace(span=rest))
+                task = task._replace(span=span._replace(batches=most))
             return task
         return None if self.holds_fresh else self._fresh(most, known)
 
