@@ -202,14 +202,20 @@ class KilledJob:
 
     def outputs(self) -> dict[str, bytes]:
         """Return what lies in the output folder, without what tells where and when it was made."""
+        found = self.all_outputs()
+        if "failures.jsonl" in found:
+            found["failures.jsonl"] = _timeless(found["failures.jsonl"])
+        return found
+
+    def all_outputs(self) -> dict[str, bytes]:
+        """Return what lies in the output folder as it is, but for the folder that the job lies in."""
         found = {}
         for path in sorted(self.output.rglob("*")):
+            name = str(path.relative_to(self.output))
             if not path.is_dir():
-                content = path.read_bytes().replace(os.fsencode(self.folder), b"FOLDER")
-                name = str(path.relative_to(self.output))
-                found[name] = _timeless(content) if name == "failures.jsonl" else content
+                found[name] = path.read_bytes().replace(os.fsencode(self.folder), b"FOLDER")
             elif path.name.startswith("."):
-                found[str(path.relative_to(self.output))] = b"a folder"
+                found[name] = b"a folder"
         return found
 
     # What must hold

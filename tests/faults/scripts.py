@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-_HEAD = """
+HEAD = """
 import os
 import time
 import zlib
@@ -32,7 +32,7 @@ def digest(path):
 """
 
 ROWS_SCRIPT = (
-    _HEAD
+    HEAD
     + """
 
 def run(mini_batch):
@@ -42,7 +42,7 @@ def run(mini_batch):
 )
 
 CSV_SCRIPT = (
-    _HEAD
+    HEAD
     + '''
 
 def run(mini_batch):
@@ -56,7 +56,7 @@ def run(mini_batch):
 )
 
 FILES_SCRIPT = (
-    _HEAD
+    HEAD
     + """
 
 def run(mini_batch):
@@ -76,7 +76,7 @@ def run(mini_batch):
 )
 
 APPENDED_SCRIPT = (
-    _HEAD
+    HEAD
     + """
 
 def init():
@@ -97,7 +97,7 @@ def run(mini_batch):
 )
 
 POISON_SCRIPT = (
-    _HEAD
+    HEAD
     + """
 
 def run(mini_batch):
