@@ -10,6 +10,7 @@ import pytest
 from faults.killing import KilledJob, Undisturbed
 from faults.processes import kill, mentioning
 from faults.scripts import Shape
+from flow.mill import Mill
 
 #: Empty folders; listed several times over they keep a listing going long after the work has begun.
 _FOLDERS = 4_000
@@ -20,6 +21,12 @@ def nothing_outlives_its_test(tmp_path: Path) -> Iterator[None]:
     """Kill what a test that failed has left."""
     yield
     kill(*mentioning([f"{tmp_path}/"]))
+
+
+@pytest.fixture
+def mill(tmp_path: Path) -> Mill:
+    """Return a folder in which a user types commands."""
+    return Mill(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
 
-from gristmill.engine.contract import Farewell, Scored
+from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.storage.publish import sync_file_system
@@ -135,15 +135,21 @@ class Delivery:
             if delivered[_writer(scored)] + sum(1 for _ in _files_below(self._aside(scored))) < scored.files
         ]
 
-    def withdraw(self, mini_batches: Collection[int]) -> None:
-        """Remove what mini-batches left whose end state is void; safe to repeat.
+    def withdraw(self, spans: Iterable[Span]) -> None:
+        """Remove what ranges left whose end state is void, and nothing of other parts of their mini-batches;
+        safe to repeat.
 
         Raises
         ------
         StorageError
             A file cannot be removed.
         """
-        self._remove(lambda writer: writer[0] in mini_batches)
+        void = {
+            (first, span.first_item)
+            for span in spans
+            for first in range(span.first, span.first + span.batches)
+        }
+        self._remove(lambda writer: writer in void)
 
     def place(self, source: Path, name: str) -> str:
         """Give a file that was put together its final name; safe to repeat after a crash.

@@ -238,9 +238,7 @@ class Execution:
             void += replay.cut_off(
                 self.folder.journal, history.revoked | gone, planner.unchanged_mini_batches
             )
-        self._delivery.withdraw(
-            {n for one in void for n in range(one.span.first, one.span.first + one.span.batches)}
-        )
+        self._delivery.withdraw(one.span for one in void)
         for revoked in void:
             journal.record(revoked)
             self._ledger.apply(revoked)

@@ -386,7 +386,7 @@ def test_what_void_mini_batches_left_is_withdrawn_and_nothing_else(
     for first in (1, 2, 3):
         delivery.deliver(left(tmp_path, first, {f"{first}.txt": "", "same.txt": str(first)}))
     for _ in range(2):
-        again(tmp_path).withdraw({1, 3})
+        again(tmp_path).withdraw([Span(1), Span(3)])
         assert output(tmp_path) == {"2.txt": "", "same.txt.mini-batch-2": "2"}
 
 
