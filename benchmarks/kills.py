@@ -128,7 +128,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="the first seed (0)")
     parser.add_argument("--each", type=int, default=5, help="kills of each seed (5)")
     parser.add_argument("--parallel", type=int, default=2, help="jobs at a time (2)")
-    parser.add_argument("--log", type=Path, help="keeps what came of each seed; seeds in it are not run again")
+    parser.add_argument(
+        "--log", type=Path, help="keeps what came of each seed; seeds in it are not run again"
+    )
     return parser.parse_args()
 
 

@@ -126,9 +126,7 @@ def drawn_job(seed: int) -> RandomJob:
         call_s=chance.choice([0.002, 0.008, 0.02]),
         listing_is_long=chance.random() < 0.15,
     )
-    return RandomJob(
-        shape=shape, worker_kills=1 if poisons else 2, measures_calls=not (poisons or flaky)
-    )
+    return RandomJob(shape=shape, worker_kills=1 if poisons else 2, measures_calls=not (poisons or flaky))
 
 
 def _many(seed: int, chance: Random) -> RandomJob:

@@ -95,9 +95,7 @@ def drawn_strike(seed: int, number: int, may_start: bool, may_kill_worker: bool)
     )
 
 
-def killed_at_random(
-    folder: Path, seed: int, kills: int, make_long_listing: Callable[[], Path]
-) -> Outcome:
+def killed_at_random(folder: Path, seed: int, kills: int, make_long_listing: Callable[[], Path]) -> Outcome:
     """Run the job of a seed undisturbed, then again with so many kills; compare.
 
     A job that completes before all kills were dealt is followed by another one of the same shape.
