@@ -190,17 +190,20 @@ class _Killing:
                 f"{strike.point} or the end",
             )
             return process.poll() is None
+
+        def has_ended() -> bool:
+            self.job.let_go_on(process)  # of a point that was met, a second worker may stop at it as well
+            return process.poll() is not None
+
         due = time.monotonic()
         if strike.moment == "calls":
             done = len(self.job.calls())
             wanted = done + int(strike.share * max(1, self.drawn.shape.mini_batches - done))
-            wait_until(
-                lambda: process.poll() is not None or len(self.job.calls()) >= wanted, f"{wanted} calls"
-            )
+            wait_until(lambda: has_ended() or len(self.job.calls()) >= wanted, f"{wanted} calls")
             due = time.monotonic() + strike.share * 0.02
         else:
             due += strike.share**2 * self.duration_s  # rather early than late: what is left is ever less
-        wait_until(lambda: process.poll() is not None or time.monotonic() >= due, "a moment")
+        wait_until(lambda: has_ended() or time.monotonic() >= due, "a moment")
         return process.poll() is None
 
     def _kill(self, victim: str, process: Popen[bytes]) -> str:
