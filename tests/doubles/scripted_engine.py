@@ -240,7 +240,8 @@ class ScriptedEngine:
             log = f"logs/{worker.number}"
             events.append(StartFailed(worker.number, "init() raised", "Traceback: in init()", log))
 
-    def _run_next(self, worker: _Worker, events: list[Event]) -> None:
+    def _run_next(self, worker: _Worker, events: list[Event], forced: str = "") -> None:
+        """Run what is next, as the tables say or as is ``forced``."""
         task = worker.queue.popleft()
         span = task.span
         if span.batches > 1:
@@ -253,7 +254,7 @@ class ScriptedEngine:
         act = script[number] if number < len(script) else "ok"
         items = span.items or self.item_count(span.first)
         poisoned = [self.poisons.get((span.first, span.first_item + item)) for item in range(items)]
-        act = next((one for one in poisoned if one), act)
+        act = forced or next((one for one in poisoned if one), act)
         self.clock += TIMEOUT_S if act == "hang" else 0.001
         if act in _REASONS:
             self._fail(worker, span, task.attempt, act, events)
@@ -310,7 +311,8 @@ class ScriptedEngine:
         name = f"{span.first}-{span.first_item}-{attempt}"
         folder = self.staging / "aside" / str(worker.part) / name
         folder.mkdir(parents=True)
-        (folder / f"{span.first}.txt").write_text(f"{span.first}\n")
+        part = f"-{span.first_item}" if span.items else ""
+        (folder / f"{span.first}{part}.txt").write_text(f"{span.first}\n")
         return 1
 
     def _tell_pending(self, worker: _Worker, events: list[Event]) -> None:

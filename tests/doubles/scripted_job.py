@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from doubles.scripted_engine import ScriptedEngine, numbered_rows
 from gristmill.run import replay
@@ -71,6 +72,26 @@ class Ended:
     assembly: Assembly | None
 
 
+EngineT = TypeVar("EngineT", bound=ScriptedEngine)
+
+
+@dataclass(kw_only=True)
+class Begun(Generic[EngineT]):
+    """One start of a `ScriptedJob`, put together and not yet run."""
+
+    scheduler: Scheduler
+    ledger: Ledger
+    engine: EngineT
+    journal: Journal
+    committer: Committer
+    plan: Plan
+
+    def close(self) -> None:
+        """Close all files."""
+        self.committer.close()
+        self.journal.close()
+
+
 @dataclass(kw_only=True)
 class ScriptedJob:
     """A job without processes: start it, kill it, start it again."""
@@ -114,33 +135,6 @@ class ScriptedJob:
     ) -> Ended:
         """Run one start of the job to its end, and publish what it leaves."""
         plan = plan or ScriptedPlan(self.items, self.mini_batch_size, self.grows_by)
-        while plan.mini_batches < self._planned:  # a listing that was cut off is compared first
-            plan.step(0)
-        history = replay.read_history(self.journal_path)
-        ledger = history.ledger
-        fence = ledger.fence + 1
-        journal = Journal(self.journal_path, fence, history.size)
-        delivery = Delivery(self.staging, self.output, self.folder / "delivered.jsonl")
-        void = replay.lost_rows(self.journal_path, history, self.part_path)
-        known = {replay.key_of(one) for one in void}
-        held = [scored for ones in ledger.held.values() for scored in ones.values()]
-        void += [replay.revocation(one) for one in held if replay.key_of(one) not in known]
-        start = Start(fence, f"run-{fence}", "host", 1, "2026-01-01T00:00:00.000Z", retry_failed)
-        for record in (start, *void):
-            journal.record(record)
-            ledger.apply(record)
-        journal.flush()
-        engine = ScriptedEngine(
-            staging=self.staging, item_count=plan.manifest.item_count,
-            script=self.script, poisons=self.poisons, starts=starts or {},
-            workers=workers, fence=fence, seed=seed, rows=self.rows, columns=self.columns,
-            modules=modules, calls=self.calls,
-            dying_in_shutdown=dying_in_shutdown,
-        )  # fmt: skip
-        committer = Committer(self.staging / "parts", self.staging, ledger.columns, self.with_header)
-        revoked = replay.read_history(self.journal_path).revoked
-        outputs = Outputs(committer, delivery, plan.manifest.item_count)
-        outputs.take_again(JobFolder(self.folder), self.part_path, revoked, ledger)
         passes = iter(range(1, 1 << 60))
 
         def keep_lock() -> None:
@@ -148,32 +142,86 @@ class ScriptedJob:
             if self._passes == kill_in_pass:
                 raise Killed
 
+        def make_engine(fence: int) -> ScriptedEngine:
+            return ScriptedEngine(
+                staging=self.staging, item_count=plan.manifest.item_count,
+                script=self.script, poisons=self.poisons, starts=starts or {},
+                workers=workers, fence=fence, seed=seed, rows=self.rows, columns=self.columns,
+                modules=modules, calls=self.calls,
+                dying_in_shutdown=dying_in_shutdown,
+            )  # fmt: skip
+
+        begun = self.begin(
+            plan, make_engine, retry_failed=retry_failed, keep_lock=keep_lock,
+            cancel_reason=lambda: "asked to" if self._passes == cancel_in_pass else None,
+        )  # fmt: skip
+        notices: list[str] = []
+        try:
+            for progress in begun.scheduler.run():
+                notices += progress.notices
+        except Killed:
+            return Ended(ending=None, ledger=begun.ledger, engine=begun.engine, notices=notices, output=b"",
+                         assembly=None)  # fmt: skip
+        else:
+            ending = begun.scheduler.ending
+            assembly, output = self.publish(begun.committer, begun.journal, ending)
+            return Ended(ending=ending, ledger=begun.ledger, engine=begun.engine, notices=notices,
+                         output=output, assembly=assembly)  # fmt: skip
+        finally:
+            self.planned(plan)
+            begun.close()
+
+    def begin(
+        self,
+        plan: Plan,
+        make_engine: Callable[[int], EngineT],
+        *,
+        retry_failed: bool = False,
+        keep_lock: Callable[[], None] = lambda: None,
+        cancel_reason: Callable[[], str | None] = lambda: None,
+    ) -> Begun[EngineT]:
+        """Put one start of the job together, with an engine that is made for its fence number."""
+        while plan.mini_batches < self._planned:  # a listing that was cut off is compared first
+            plan.step(0)
+        history = replay.read_history(self.journal_path)
+        ledger = history.ledger
+        fence = ledger.fence + 1
+        journal = Journal(self.journal_path, fence, history.size)
+        delivery = Delivery(self.staging, self.output, self.folder / "delivered.jsonl")
+        start = Start(fence, f"run-{fence}", "host", 1, "2026-01-01T00:00:00.000Z", retry_failed)
+        journal.record(start)
+        ledger.apply(start)
+        void = replay.lost_rows(self.journal_path, history, self.part_path)
+        known = {replay.key_of(one) for one in void}
+        held = [scored for ones in ledger.held.values() for scored in ones.values()]
+        lost = [*delivery.lost(history.untrusted), *held]
+        void += [replay.revocation(one) for one in lost if replay.key_of(one) not in known]
+        delivery.withdraw(one.span for one in void)
+        for record in void:
+            journal.record(record)
+            ledger.apply(record)
+        journal.flush()
+        engine = make_engine(fence)
+        committer = Committer(self.staging / "parts", self.staging, ledger.columns, self.with_header)
+        revoked = replay.read_history(self.journal_path).revoked
+        outputs = Outputs(committer, delivery, plan.manifest.item_count)
+        outputs.take_again(JobFolder(self.folder), self.part_path, revoked, ledger)
         scheduler = Scheduler(
             plan=plan, engine=engine, journal=journal, ledger=ledger,
             rules=Rules(
                 max_retries=self.max_retries, error_threshold=self.threshold, isolates=self.isolates
             ),
-            outputs=outputs,
-            keep_lock=keep_lock,
-            cancel_reason=lambda: "asked to" if self._passes == cancel_in_pass else None,
+            outputs=outputs, keep_lock=keep_lock, cancel_reason=cancel_reason,
         )  # fmt: skip
-        notices: list[str] = []
-        try:
-            for progress in scheduler.run():
-                notices += progress.notices
-        except Killed:
-            return Ended(ending=None, ledger=ledger, engine=engine, notices=notices, output=b"",
-                         assembly=None)  # fmt: skip
-        else:
-            assembly, output = self._publish(committer, journal, scheduler.ending)
-            return Ended(ending=scheduler.ending, ledger=ledger, engine=engine, notices=notices,
-                         output=output, assembly=assembly)  # fmt: skip
-        finally:
-            self._planned = plan.mini_batches
-            committer.close()
-            journal.close()
+        return Begun(
+            scheduler=scheduler, ledger=ledger, engine=engine, journal=journal, committer=committer, plan=plan
+        )
 
-    def _publish(self, committer: Committer, journal: Journal, ending: Ending) -> tuple[Assembly, bytes]:
+    def planned(self, plan: Plan) -> None:
+        """Know how far a start has come with its plan."""
+        self._planned = plan.mini_batches
+
+    def publish(self, committer: Committer, journal: Journal, ending: Ending) -> tuple[Assembly, bytes]:
         if ending.end.name == "ALL_DONE":
             committer.advance()
             target = self.output / "predictions.csv"

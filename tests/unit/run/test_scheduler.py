@@ -307,7 +307,7 @@ def test_before_every_mark_the_parts_are_synced(make: Make, monkeypatch: pytest.
     sync, mark = ScriptedEngine.sync, Journal.mark
     monkeypatch.setattr(ScriptedEngine, "sync", lambda self: (order.append("parts"), sync(self))[1])
     monkeypatch.setattr(Journal, "mark", lambda self: (order.append("mark"), mark(self))[1])
-    monkeypatch.setattr(ScriptedJob, "_publish", lambda *given: (None, b""))
+    monkeypatch.setattr(ScriptedJob, "publish", lambda *given: (None, b""))
     make(items=3).start()
     assert order == ["parts", "mark"]
 
