@@ -1,10 +1,15 @@
 """The journal: an append-only binary log of everything that has happened to a job (design, D4).
 
-A *group* is a header (magic, length of the payload, CRC-32 of fence and payload, fence number) and a
-payload of records; it is written by one ``write`` per pass of the loop, so it survives a SIGKILL the moment
-it is recorded. A *mark* says that the parts were synced before it, and is synced itself: what stands before
-a mark survives a loss of power. Reading stops at the first group that is torn; the next writer cuts the
-file there.
+A *group* is a header (magic, length of the payload, fence number, where the group begins in the file,
+CRC-32 of the payload, CRC-32 of all of that) and a payload of records; it is written by one ``write`` per
+pass of the loop, so it survives a SIGKILL the moment it is recorded. A *mark* says that the parts were
+synced before it, and is synced itself: what stands before a mark survives a loss of power. Reading stops at
+the first group that is not whole; the next writer cuts the file there.
+
+A changed byte is always found, not only nearly always. The header has a fixed length and a CRC-32 of its own,
+which finds every change within 32 neighbouring bits, so a length, a fence or a position that is read is the
+one that was written; and a payload of a known length has the same. A group that is whole and stands
+elsewhere than it was written (something before it was removed, added or exchanged) does not count either.
 """
 
 from __future__ import annotations
@@ -20,8 +25,12 @@ from gristmill.errors import JournalError, StorageError, in_words
 from gristmill.faults import reach
 from gristmill.run.records import RECORD_HEAD, Mark, Record, decode, encode
 
-_GROUP = struct.Struct("<4sIIQ")
-_MAGIC = b"GMJ2"
+_GROUP = struct.Struct("<4sIQQI")
+_HEADER_CRC = struct.Struct("<I")
+_HEADER_BYTES = _GROUP.size + _HEADER_CRC.size
+_MAGIC = b"GMJ3"
+#: What is behind a group that is not whole is searched in pieces of this size.
+_SEARCHED_BYTES = 1 << 20
 
 
 class Journal:
@@ -45,6 +54,7 @@ class Journal:
             os.lseek(self._file, size, os.SEEK_SET)
         except OSError as error:
             raise JournalError(f"the journal {path} cannot be written: {in_words(error)}") from error
+        self._size = size
 
     def record(self, record: Record) -> None:
         """Add a record to the group that the next `flush` writes."""
@@ -66,9 +76,11 @@ class Journal:
         if not self._pending:
             return
         payload = bytes(self._pending)
-        header = _GROUP.pack(_MAGIC, len(payload), _checksum(payload, self._fence), self._fence)
+        fields = (_MAGIC, len(payload), self._fence, self._size, zlib.crc32(payload))
+        header = _GROUP.pack(*fields)
         reach("journal.before_write")
-        self._write(header + payload)
+        self._write(header + _HEADER_CRC.pack(zlib.crc32(header)) + payload)
+        self._size += _HEADER_BYTES + len(payload)
         reach("journal.after_write")
         self._pending.clear()
         self._unmarked = True
@@ -98,14 +110,13 @@ class Journal:
             self._file = -1
 
     def _write(self, group: bytes) -> None:
-        start = os.lseek(self._file, 0, os.SEEK_CUR)
         view = memoryview(group)
         try:
             while view:
                 view = view[os.write(self._file, view) :]
         except OSError as error:
-            os.ftruncate(self._file, start)
-            os.lseek(self._file, start, os.SEEK_SET)
+            os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
             raise StorageError(
                 f"the journal {self._path} cannot be written: {in_words(error)}; "
                 "make room on its disk, then resume the job"
@@ -121,6 +132,19 @@ class Entry(NamedTuple):
     """Where the record begins in the file."""
 
 
+class Damage(NamedTuple):
+    """A place in the journal at which reading stops before its end."""
+
+    position: int
+    """Where the first group begins that is not whole, in bytes."""
+    size: int
+    """The size of the file in bytes."""
+    groups: int
+    """Whole groups behind that place: 0 is what a crash leaves, which tears the end of a file only."""
+    records: int
+    """Records in these groups."""
+
+
 def read_journal(path: Path) -> Iterator[Entry]:
     """Yield the records of a journal in the order in which they were written, up to the first torn group.
 
@@ -131,18 +155,12 @@ def read_journal(path: Path) -> Iterator[Entry]:
     """
     try:
         with open(path, "rb") as file:
-            position = 0
-            while True:
-                group = _read_group(file.read(_GROUP.size), file)
-                if group is None:
-                    return
-                fence, payload = group
-                yield from _records(payload, fence, position + _GROUP.size, path)
-                position += _GROUP.size + len(payload)
+            for group in _groups(file):
+                yield from _records(group, path)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise JournalError(f"the journal {path} cannot be read: {in_words(error)}") from error
+        raise _unreadable(path, error) from error
 
 
 def intact_size(path: Path) -> int:
@@ -153,36 +171,109 @@ def intact_size(path: Path) -> int:
     JournalError
         The file cannot be read.
     """
-    size = 0
     try:
         with open(path, "rb") as file:
-            while (group := _read_group(file.read(_GROUP.size), file)) is not None:
-                size += _GROUP.size + len(group[1])
+            return _intact_size(file)
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise JournalError(f"the journal {path} cannot be read: {in_words(error)}") from error
-    return size
+        raise _unreadable(path, error) from error
 
 
-def _read_group(header: bytes, file: BinaryIO) -> tuple[int, bytes] | None:
-    if len(header) < _GROUP.size:
+def damage_of(path: Path) -> Damage | None:
+    """Return where reading stops before the end of a journal and what is behind that; None: nowhere.
+
+    Raises
+    ------
+    JournalError
+        The file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            position, size = _intact_size(file), os.fstat(file.fileno()).st_size
+            if position == size:
+                return None
+            groups = records = 0
+            for group in _groups_behind(file, position, size):
+                groups, records = groups + 1, records + _count(group.payload)
+            return Damage(position, size, groups, records)
+    except FileNotFoundError:
         return None
-    magic, length, crc, fence = _GROUP.unpack(header)
-    if magic != _MAGIC:
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+class _Group(NamedTuple):
+    fence: int
+    position: int
+    """Where it was written, in bytes from the beginning of the file."""
+    payload: bytes
+
+    @property
+    def size(self) -> int:
+        return _HEADER_BYTES + len(self.payload)
+
+
+def _intact_size(file: BinaryIO) -> int:
+    return sum(group.size for group in _groups(file))
+
+
+def _groups(file: BinaryIO) -> Iterator[_Group]:
+    """Yield the groups of a journal from its beginning, up to the first that is not whole or not in place."""
+    position = 0
+    while (group := _read_group(file)) is not None and group.position == position:
+        yield group
+        position += group.size
+
+
+def _groups_behind(file: BinaryIO, start: int, size: int) -> Iterator[_Group]:
+    """Yield the whole groups that are found behind a damaged place, wherever they stand."""
+    at = start
+    while at < size:
+        file.seek(at)
+        found = file.read(_SEARCHED_BYTES).find(_MAGIC)
+        if found < 0:
+            at += max(1, _SEARCHED_BYTES - len(_MAGIC) + 1)
+            continue
+        at += found
+        file.seek(at)
+        group = _read_group(file, size - at)
+        if group is not None:
+            yield group
+        at += 1 if group is None else group.size
+
+
+def _read_group(file: BinaryIO, most: int | None = None) -> _Group | None:
+    """Read a group, unless it is not whole, or longer than ``most`` bytes."""
+    header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        return None
+    if zlib.crc32(header[: _GROUP.size]) != _HEADER_CRC.unpack_from(header, _GROUP.size)[0]:
+        return None
+    magic, length, fence, position, crc = _GROUP.unpack_from(header)
+    if magic != _MAGIC or (most is not None and _HEADER_BYTES + length > most):
         return None
     payload = file.read(length)
-    if len(payload) < length or _checksum(payload, fence) != crc:
+    if len(payload) < length or zlib.crc32(payload) != crc:
         return None
-    return fence, payload
+    return _Group(fence, position, payload)
 
 
-def _checksum(payload: bytes, fence: int) -> int:
-    """Return the CRC-32 of a group: of its fence number and its payload."""
-    return zlib.crc32(payload, zlib.crc32(fence.to_bytes(8, "little")))
+def _unreadable(path: Path, error: OSError) -> JournalError:
+    return JournalError(f"the journal {path} cannot be read: {in_words(error)}")
 
 
-def _records(payload: bytes, fence: int, position: int, path: Path) -> Iterator[Entry]:
+def _count(payload: bytes) -> int:
+    """Return how many records a group holds."""
+    at = number = 0
+    while at + RECORD_HEAD.size <= len(payload):
+        at += RECORD_HEAD.size + RECORD_HEAD.unpack_from(payload, at)[1]
+        number += 1
+    return number
+
+
+def _records(group: _Group, path: Path) -> Iterator[Entry]:
+    payload, position = group.payload, group.position + _HEADER_BYTES
     at = 0
     while at < len(payload):
         kind = -1
@@ -195,7 +286,7 @@ def _records(payload: bytes, fence: int, position: int, path: Path) -> Iterator[
                 f"the journal {path} holds a record of kind {kind} that this release does not know; "
                 "use the release that wrote it"
             ) from error
-        yield Entry(record, fence, position + at)
+        yield Entry(record, group.fence, position + at)
         at += RECORD_HEAD.size + length
 
 

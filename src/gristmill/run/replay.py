@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError, in_words
-from gristmill.run.journal import intact_size, read_journal
+from gristmill.run.journal import Damage, damage_of, intact_size, read_journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.records import Divided, FailedTry, Mark, Revoked, Start
 from gristmill.storage.publish import sync_file
@@ -37,6 +37,13 @@ class History:
     """Ranges recorded after the last mark: the power may have taken their rows."""
     revoked: frozenset[Key]
     """Records whose end state is void."""
+    damage: Damage | None = None
+    """What is behind the whole bytes, and is cut off when the job goes on."""
+
+    @property
+    def has_lost_records(self) -> bool:
+        """Whether records are cut off that a crash alone would not have taken: their work is done again."""
+        return self.damage is not None and self.damage.groups > 0
 
 
 def read_history(path: Path) -> History:
@@ -63,12 +70,14 @@ def read_history(path: Path) -> History:
         elif isinstance(record, Revoked):
             revoked.add(key_of(record))
     untrusted = [scored for scored in untrusted if key_of(scored) not in revoked]
+    damage = damage_of(path)
     return History(
         ledger=ledger,
-        size=intact_size(path),
+        size=damage.position if damage is not None else intact_size(path),
         run_ids=tuple(run_ids),
         untrusted=tuple(untrusted),
         revoked=frozenset(revoked),
+        damage=damage,
     )
 
 

@@ -9,13 +9,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
 
 from gristmill.engine.contract import Scored, Span
 from gristmill.errors import JournalError, StorageError
-from gristmill.run.journal import Journal, intact_size, read_journal, read_record
+from gristmill.run.journal import Journal, damage_of, intact_size, read_journal, read_record
 from gristmill.run.records import FailedTry, Mark, PlanComplete, Record
 
 FAILED = FailedTry(Span(7), 2, "timeout", "too long", "", 30.0, 1, "log:5", True, 10, "2026-01-01T00:00:00Z")
@@ -43,11 +44,9 @@ def read(path: Path) -> list[Record]:
     return [entry.record for entry in read_journal(path)]
 
 
-def raw_group(payload: bytes) -> bytes:
-    return (
-        struct.pack("<4sIIQ", b"GMJ2", len(payload), zlib.crc32(payload, zlib.crc32(bytes([1] + [0] * 7))), 1)
-        + payload
-    )
+def raw_group(payload: bytes, position: int = 0) -> bytes:
+    header = struct.pack("<4sIQQI", b"GMJ3", len(payload), 1, position, zlib.crc32(payload))
+    return header + struct.pack("<I", zlib.crc32(header)) + payload
 
 
 @contextmanager
@@ -240,3 +239,94 @@ def test_a_folder_in_place_of_a_journal_is_an_error(tmp_path: Path) -> None:
         read(tmp_path)
     with pytest.raises(JournalError, match="cannot be read"):
         intact_size(tmp_path)
+
+
+@pytest.fixture
+def groups(path: Path) -> list[bytes]:
+    """Write three groups with 1, 2 and 1 records; return their bytes."""
+    ends = [0, *write(path, (SCORED,), (FAILED, SCORED), (Mark(),))]
+    data = path.read_bytes()
+    return [data[begin:end] for begin, end in pairwise(ends)]
+
+
+def place_of(groups: list[bytes], byte: int) -> int:
+    """Return where the group begins that a byte belongs to."""
+    begins = list(accumulate(map(len, groups), initial=0))
+    return max(begin for begin in begins[:-1] if begin <= byte)
+
+
+def test_a_whole_journal_is_not_damaged(path: Path, groups: list[bytes]) -> None:
+    assert damage_of(path) is None
+
+
+def test_a_journal_that_is_not_there_is_not_damaged(path: Path) -> None:
+    assert damage_of(path) is None
+
+
+def test_every_bit_that_changes_is_found_in_its_group(path: Path, groups: list[bytes]) -> None:
+    whole = b"".join(groups)
+    for byte in range(len(whole)):
+        for bit in range(8):
+            path.write_bytes(whole[:byte] + bytes([whole[byte] ^ 1 << bit]) + whole[byte + 1 :])
+            damage = damage_of(path)
+            assert damage is not None
+            behind = [group for group in groups if place_of(groups, byte) < whole.index(group)]
+            assert damage[:3] == (place_of(groups, byte), len(whole), len(behind))
+
+
+def test_every_byte_that_is_removed_is_found(path: Path, groups: list[bytes]) -> None:
+    whole = b"".join(groups)
+    for byte in range(len(whole)):
+        path.write_bytes(whole[:byte] + whole[byte + 1 :])
+        damage = damage_of(path)
+        assert damage is not None
+        assert damage.position <= place_of(groups, byte)
+
+
+def test_every_byte_that_is_added_is_found(path: Path, groups: list[bytes]) -> None:
+    whole = b"".join(groups)
+    for byte in range(len(whole) + 1):
+        path.write_bytes(whole[:byte] + b"G" + whole[byte:])
+        assert damage_of(path) is not None
+
+
+@pytest.mark.parametrize(
+    ("order", "position"), [((1, 0, 2), 0), ((0, 2, 1), 1), ((1, 2), 0), ((0, 2), 1), ((0, 0, 1, 2), 1)]
+)
+def test_whole_groups_that_stand_elsewhere_do_not_count(
+    order: tuple[int, ...], position: int, path: Path, groups: list[bytes]
+) -> None:
+    path.write_bytes(b"".join(groups[number] for number in order))
+
+    damage = damage_of(path)
+
+    assert damage is not None
+    assert damage.position == sum(map(len, groups[:position]))
+    assert damage.groups == len(order) - position
+
+
+def test_a_torn_end_has_nothing_whole_behind_it(path: Path, groups: list[bytes]) -> None:
+    size = path.stat().st_size
+    os.truncate(path, size - 1)
+    assert damage_of(path) == (size - len(groups[2]), size - 1, 0, 0)
+
+
+def test_records_behind_a_damaged_place_are_counted(path: Path, groups: list[bytes]) -> None:
+    path.write_bytes(bytes(len(groups[0])) + groups[1] + groups[2])
+    assert damage_of(path) == (0, path.stat().st_size, 2, 3)
+
+
+def test_a_group_is_found_wherever_the_pieces_end_that_are_searched(
+    path: Path, groups: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gristmill.run.journal._SEARCHED_BYTES", 7)
+    for filling in range(30):
+        path.write_bytes(bytes(filling + 1) + groups[1] + groups[2])
+        damage = damage_of(path)
+        assert damage is not None
+        assert damage.groups == 2
+
+
+def test_a_journal_that_is_a_folder_cannot_be_searched(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="cannot be read"):
+        damage_of(tmp_path)

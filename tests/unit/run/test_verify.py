@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
+import struct
 import zlib
 from pathlib import Path
 
@@ -196,12 +197,8 @@ def test_a_journal_that_is_gone_is_found(folder: JobFolder) -> None:
 
 def test_a_journal_of_another_release_is_told(folder: JobFolder) -> None:
     payload = b"\x63\x02\x00\x00\x00{}"
-    header = (
-        b"GMJ2"
-        + len(payload).to_bytes(4, "little")
-        + zlib.crc32(payload, zlib.crc32(bytes(8))).to_bytes(4, "little")
-    )
-    folder.journal.write_bytes(header + bytes(8) + payload)
+    header = struct.pack("<4sIQQI", b"GMJ3", len(payload), 1, 0, zlib.crc32(payload))
+    folder.journal.write_bytes(header + struct.pack("<I", zlib.crc32(header)) + payload)
     assert "that this release does not know" in problems(folder)
 
 
