@@ -30,6 +30,7 @@ from gristmill.engine.contract import (
     Task,
     WorkerEnded,
 )
+from gristmill_worker.wire import PIECE_STRUCT
 
 #: What a try may do; a mini-batch whose script is used up does "ok". "hold": a library opens a file in the
 #: output folder, and the worker's outcomes are held from then on; "let_go": it closes the file.
@@ -63,6 +64,8 @@ class _Worker:
     is_ready: bool = False
     is_given_up: bool = False
     headers: dict[tuple[str, ...], int] = field(default_factory=dict)
+    added: Counter[str] = field(default_factory=Counter)
+    """Bytes that it has added to each file that all append to."""
     pending: Scored | None = None
     """Mini-batches that are done and not yet told."""
     is_holding: bool = False
@@ -95,12 +98,16 @@ class ScriptedEngine:
     """Chooses interleavings, merged outcomes and recalls; None: workers take turns, one by one."""
     rows: Callable[[int, int], list[bytes]] = numbered_rows
     columns: Callable[[int], tuple[str, ...] | None] = lambda mini_batch: None
+    line: Callable[[tuple[str, ...]], str] = lambda names: ""
+    """The line that stands above rows with these columns."""
     modules: Callable[[int], tuple[tuple[str, str], ...]] = lambda start: ()
     """What the first, second, … worker that gets ready has loaded."""
     calls: Counter[int] = field(default_factory=Counter)
     """How often ``run`` was called for each mini-batch, over all engines that share this counter."""
     depth: int = 3
     """The most mini-batches handed to a worker at once."""
+    pieces: Callable[[Span], Sequence[tuple[str, bytes]]] = lambda span: ()
+    """What ``run`` adds to files that all append to: (name, bytes)."""
     dying_in_shutdown: frozenset[int] = frozenset()
     """Workers that never say goodbye."""
 
@@ -229,6 +236,7 @@ class ScriptedEngine:
         self.started[worker.number] += 1
         act = script[number] if number < len(script) else "ok"
         worker.start_at, worker.part, worker.size, worker.headers = None, self._next_part, 0, {}
+        worker.added = Counter()
         worker.is_holding = False
         self._next_part += 1
         if act != "fail":
@@ -272,14 +280,16 @@ class ScriptedEngine:
         if act in ("hold", "let_go"):
             worker.is_holding = act == "hold"
         offset = worker.size
-        if data:
+        attached = self._attached(worker, span)
+        if data or attached:
             with open(self.staging / "parts" / f"{worker.part}.part", "ab") as part:
-                part.write(data)
-            worker.size += len(data)
+                part.write(data + attached)
+            worker.size += len(data) + len(attached)
         crc = zlib.crc32(data)
         succeeded = min(total, len(lines))
         scored = Scored(span, attempt, total, succeeded, worker.part, offset, len(data), crc, header, files,
-                        0.001, worker.number, held=int(worker.is_holding))  # fmt: skip
+                        0.001, worker.number, len(attached), zlib.crc32(attached) if attached else 0,
+                        int(worker.is_holding))  # fmt: skip
         merged = _merged(worker.pending, scored, data) if self._random is not None else None
         if merged is None:
             self._tell_pending(worker, events)
@@ -304,8 +314,15 @@ class ScriptedEngine:
             return 0
         if names not in worker.headers:
             worker.headers[names] = len(worker.headers) + 1
-            events.append(Columns(worker.part, worker.headers[names], names))
+            events.append(Columns(worker.part, worker.headers[names], names, self.line(names)))
         return worker.headers[names]
+
+    def _attached(self, worker: _Worker, span: Span) -> bytes:
+        attached = b""
+        for name, data in self.pieces(span):
+            attached += PIECE_STRUCT.pack(len(name), len(data), worker.added[name]) + name.encode() + data
+            worker.added[name] += len(data)
+        return attached
 
     def _set_aside(self, worker: _Worker, span: Span, attempt: int) -> int:
         name = f"{span.first}-{span.first_item}-{attempt}"
@@ -347,6 +364,7 @@ def _merged(before: Scored | None, scored: Scored, data: bytes) -> Scored | None
         or (before.attempt, before.header) != (scored.attempt, scored.header)
         or scored.succeeded < scored.total
         or scored.files
+        or scored.attached + before.attached
         or scored.held
     ):
         return None

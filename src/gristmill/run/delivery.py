@@ -18,6 +18,7 @@ from pathlib import Path
 from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
+from gristmill.run import delivered
 from gristmill.storage.publish import sync_file_system
 
 _MOST_NOTICES = 5
@@ -25,9 +26,9 @@ Writer = tuple[int, int]
 """Who wrote a file, in the order in which the later one keeps a name: what is not complete yet, mini-batches
 (with the first item of the range), the ends of workers (with the part), what was put together.
 """
-_UNFINISHED: Writer = (-1, 0)
+_UNFINISHED: Writer = delivered.UNFINISHED
 _FAREWELL = 1 << 60
-_ASSEMBLED: Writer = (1 << 61, 0)
+_ASSEMBLED: Writer = delivered.ASSEMBLED
 #: So many contested names are looked up in the log one by one; then all of it is kept in memory.
 _MOST_LOOKUPS = 32
 _LONGEST_NAME_BYTES = 255
@@ -151,6 +152,21 @@ class Delivery:
         }
         self._remove(lambda writer: writer in void)
 
+    def withdraw_unrecorded(self, is_recorded: Callable[[int, int], bool]) -> None:
+        """Remove what ranges left of which the journal knows nothing; safe to repeat.
+
+        Parameters
+        ----------
+        is_recorded
+            Whether a range is in an end state: its mini-batch, and its first item in that.
+
+        Raises
+        ------
+        StorageError
+            A file cannot be removed.
+        """
+        self._remove(lambda writer: 0 <= writer[0] < _FAREWELL and not is_recorded(*writer))
+
     def place(self, source: Path, name: str) -> str:
         """Give a file that was put together its final name; safe to repeat after a crash.
 
@@ -210,6 +226,8 @@ class Delivery:
                         f"{self._output / name}, of {_words(writer)} and out of date, cannot be removed: "
                         f"{in_words(error)}; remove it, then resume the job"
                     ) from error
+                if writer != _UNFINISHED:
+                    self._note(_UNFINISHED, name, 0)  # nobody's any more, and nobody misses it
 
     def _move(self, source: Path, name: str, writer: Writer) -> str:
         if name in self._reserved or name.startswith(".gristmill-"):
@@ -220,7 +238,7 @@ class Delivery:
             name = self._settled(name, writer)
         target = self._output / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._note(writer, name)
+        self._note(writer, name, os.lstat(source).st_size)
         os.rename(source, target)
         return name
 
@@ -240,7 +258,7 @@ class Delivery:
                 f"{folder} is a file of {_words(other)} and a folder of {_words(writer)}: the folder keeps "
                 f"the name, the file is {renamed}"
             )
-            self._note(other or writer, renamed)
+            self._note(other or writer, renamed, os.lstat(path).st_size)
             os.rename(path, self._output / renamed)
         return name
 
@@ -264,7 +282,7 @@ class Delivery:
         )
         if other > writer:
             return renamed
-        self._note(other, renamed)
+        self._note(other, renamed, os.lstat(path).st_size)
         os.rename(path, self._output / renamed)
         return name
 
@@ -293,9 +311,9 @@ class Delivery:
 
     # The log
 
-    def _note(self, writer: Writer, name: str) -> None:
+    def _note(self, writer: Writer, name: str, size: int) -> None:
         with open(self._log, "a", encoding="ascii") as log:
-            log.write(self._mend + json.dumps([writer, name]) + "\n")
+            log.write(self._mend + json.dumps([writer, name, size]) + "\n")
         self._mend = ""
         if self._knows_all or name in self._contested:
             self._contested[name] = writer
@@ -310,25 +328,8 @@ class Delivery:
         return self._contested.setdefault(name, None)
 
     def _moved(self) -> Iterator[tuple[str, Writer]]:
-        return _moved(self._log)
-
-    @staticmethod
-    def names(log: Path) -> list[str]:
-        """Return the names, below the output folder, that finished files were moved to."""
-        return [name for name, writer in dict(_moved(log)).items() if writer != _UNFINISHED]
-
-
-def _moved(log: Path) -> Iterator[tuple[str, Writer]]:
-    """Yield (name, writer) of every file that was moved, the latest last."""
-    if not log.exists():
-        return
-    with open(log, encoding="ascii") as lines:
-        for line in lines:
-            try:
-                (first, second), name = json.loads(line)
-            except (ValueError, TypeError):
-                continue  # torn by a crash: that file was not moved
-            yield name, (first, second)
+        """Yield (name, writer) of every file that was moved, the latest last."""
+        return ((name, writer) for name, writer, _ in delivered.moved_files(self._log))
 
 
 def _writer(outcome: Scored | Farewell) -> Writer:

@@ -28,6 +28,13 @@ class DividedBatches:
         """Say whether a mini-batch is being taken apart."""
         return mini_batch in self.left
 
+    def is_ended_at(self, mini_batch: int, first_item: int) -> bool:
+        """Say whether the part of a divided mini-batch that begins with this item is in an end state."""
+        return mini_batch in self.left and not any(
+            span.first == mini_batch and span.first_item <= first_item < span.first_item + span.items
+            for span in self.pending
+        )
+
     def divide(self, divided: Divided) -> None:
         """Run these parts in place of a span."""
         span = divided.span

@@ -93,6 +93,8 @@ class Execution:
             self._lock.release()
             raise
         self._ledger: Ledger = self._history.ledger
+        self.notices = self._history.notices(folder.journal)
+        """What the user should know of the job's past."""
         job = self.job
         self._delivery = Delivery(
             job.staging, job.output, folder.delivered, job.own_names, may_replace=job.overwrite
@@ -175,8 +177,7 @@ class Execution:
             self._end(
                 Status.FAILED,
                 f"{in_words(error, with_path=True)}; nothing that was finished is lost. Make room or "
-                "repair the disk, then resume "
-                "the job",
+                "repair the disk, then resume the job",
             )
         finally:
             self.release()
@@ -238,6 +239,8 @@ class Execution:
             void += replay.cut_off(
                 self.folder.journal, history.revoked | gone, planner.unchanged_mini_batches
             )
+        if history.has_lost_records:
+            self._delivery.withdraw_unrecorded(history.ledger.is_recorded)
         self._delivery.withdraw(one.span for one in void)
         for revoked in void:
             journal.record(revoked)

@@ -55,14 +55,9 @@ def write_failures(journal: Path, target: Path, paths_of: PathsOf) -> int:
     -----
     A name that is not UTF-8 has its bytes as ``\udc80`` to ``\udcff``, which ``os.fsencode`` turns back.
     """
-    places = _Places()
-    places.read(journal)
-    if places.is_empty:
-        target.unlink(missing_ok=True)
-        return 0
-    lines = _lines(journal, places, paths_of)
+    lines = failure_lines(journal, paths_of)
     first = next(lines, None)
-    if first is None:  # all of them were revoked
+    if first is None:
         target.unlink(missing_ok=True)
         return 0
     count = 1
@@ -76,6 +71,20 @@ def write_failures(journal: Path, target: Path, paths_of: PathsOf) -> int:
 
     publish_stream(target, counted())
     return count
+
+
+def failure_lines(journal: Path, paths_of: PathsOf) -> Iterator[bytes]:
+    """Yield the lines of the list, each with its end.
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be read.
+    """
+    places = _Places()
+    places.read(journal)
+    if not places.is_empty:
+        yield from _lines(journal, places, paths_of)
 
 
 class _Places:

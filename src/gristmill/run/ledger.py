@@ -78,6 +78,10 @@ class Ledger:
         """Say whether a mini-batch is in an end state."""
         return mini_batch in self.scored or mini_batch in self.failed
 
+    def is_recorded(self, mini_batch: int, first_item: int) -> bool:
+        """Say whether the range of a mini-batch that begins with this item is in an end state."""
+        return self.is_done(mini_batch) or self.divided.is_ended_at(mini_batch, first_item)
+
     def apply(self, record: Record) -> None:
         """Take in one record."""
         if isinstance(record, Scored):

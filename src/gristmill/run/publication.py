@@ -18,7 +18,7 @@ from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.plan.manifest import Manifest
 from gristmill.run.commit import Assembly, Committer, free_bytes
-from gristmill.run.failures import write_failures
+from gristmill.run.failures import PathsOf, write_failures
 from gristmill.run.job_folder import Job, JobFolder, utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
@@ -154,17 +154,13 @@ class Publication:
 
     def _write_failures(self) -> None:
         """List every failed item; where nothing failed, remove an earlier start's list."""
-
-        def names(mini_batch: int, first_item: int, items: int) -> list[str]:
-            return [os.fsdecode(name) for name in self.manifest.paths_of(mini_batch, first_item, items)]
-
         self.journal.flush()
         target = self.job.failures
         if not self.ledger.items_not_succeeded:
             target.unlink(missing_ok=True)
             return
         try:
-            write_failures(self.folder.journal, target, names)
+            write_failures(self.folder.journal, target, paths_of_plan(self.manifest))
         except OSError as error:
             raise StorageError(
                 f"{target} cannot be written: {in_words(error)}; make room, then resume the job"
@@ -176,27 +172,49 @@ class Publication:
         """
         if self.job.deployment.settings.output_format is OutputFormat.CSV:
             return
-        script = self.folder.code / self.job.deployment.scoring_script
-        separator = separator_of(script.parent)
-        text = json.dumps(
-            {
-                "file": self.job.target.name,
-                "separator": separator,
-                "header": assembly.header_bytes > 0,
-                "columns": assembly.columns,
-                "read": read_hint(
-                    self.job.target, assembly.columns, separator, has_header=assembly.header_bytes > 0
-                ),
-            },
-            indent=2,
-        )
+        text = columns_text(self.folder, self.job, assembly.header_bytes, assembly.columns)
         path = self.job.columns
         try:
-            publish_bytes(path, text.encode("ascii") + b"\n")
+            publish_bytes(path, text)
         except OSError as error:
             raise StorageError(
                 f"{path} cannot be written: {in_words(error)}; make room, then resume the job"
             ) from error
+
+
+def paths_of_plan(manifest: Manifest) -> PathsOf:
+    """Return what names the items of a range in the list of failures."""
+
+    def names(mini_batch: int, first_item: int, items: int) -> list[str]:
+        return [os.fsdecode(name) for name in manifest.paths_of(mini_batch, first_item, items)]
+
+    return names
+
+
+def columns_text(folder: JobFolder, job: Job, header_bytes: int, columns: tuple[str, ...] | None) -> bytes:
+    """Return what stands in the file that explains the predictions.
+
+    Parameters
+    ----------
+    folder, job
+        The job.
+    header_bytes
+        How long the line of column names is with which the predictions begin; 0 where there is none.
+    columns
+        The columns of all rows; None where they have none, or not all the same.
+    """
+    separator = separator_of((folder.code / job.deployment.scoring_script).parent)
+    text = json.dumps(
+        {
+            "file": job.target.name,
+            "separator": separator,
+            "header": header_bytes > 0,
+            "columns": columns,
+            "read": read_hint(job.target, columns, separator, has_header=header_bytes > 0),
+        },
+        indent=2,
+    )
+    return text.encode("ascii") + b"\n"
 
 
 def separator_of(folder: Path) -> str:

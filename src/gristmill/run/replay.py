@@ -45,6 +45,16 @@ class History:
         """Whether records are cut off that a crash alone would not have taken: their work is done again."""
         return self.damage is not None and self.damage.groups > 0
 
+    def notices(self, path: Path) -> tuple[str, ...]:
+        """Return what the user should know of it, who goes on with the job of this journal."""
+        if self.damage is None or not self.has_lost_records:
+            return ()
+        return (
+            f"the journal {path} is damaged at byte {self.damage.position:,}: the {self.damage.records:,} "
+            "records behind it cannot be relied on, and what they tell of is run again; nothing is lost. "
+            "Have the disk checked",
+        )
+
 
 def read_history(path: Path) -> History:
     """Read the journal of a job.

@@ -200,7 +200,7 @@ class Jobs:
                     f"{', '.join(changed[:5])}. Put the model back, or start a new job"
                 )
         running = self._begin(folder, choose_interpreter(job.python), ())
-        running.notices += _about_edited_code(running.execution)
+        running.notices += (*running.execution.notices, *_about_edited_code(running.execution))
         return running
 
     def show(self, name: str) -> JobView:

@@ -12,14 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from doubles.scripted_job import ScriptedJob
+from doubles.whole_job import WholeJob
 from gristmill.engine.contract import Span
-from gristmill.plan.planner import Planner
-from gristmill.run.job_folder import Counts, Job, JobFolder, Status
+from gristmill.run.job_folder import JobFolder, Status
 from gristmill.run.journal import Entry, Journal, intact_size, read_journal
 from gristmill.run.records import FailedTry, Placed, Published, Record
 from gristmill.run.verify import Verification, verify_job
-from gristmill.spec.deployment import bare_script
 
 SCRIPT = {2: ["raise"] * 4, 3: ["short"], 4: ["empty"]}
 
@@ -27,37 +25,13 @@ SCRIPT = {2: ["raise"] * 4, 3: ["short"], 4: ["empty"]}
 @pytest.fixture
 def folder(tmp_path: Path) -> JobFolder:
     """Hold a completed job: 13 files in mini-batches of 2; number 2 failed, 3 is short, 4 has no result."""
-    script = tmp_path / "score.py"
-    script.write_text("def run(mini_batch):\n    return mini_batch\n")
-    (tmp_path / "in").mkdir()
-    for number in range(13):
-        (tmp_path / "in" / f"{number:02}").touch()
-    folder = JobFolder(tmp_path / "job-1")
-    folder.create()
-    planner = Planner(root=tmp_path / "in", folder=folder.plan, mini_batch_size=2)
-    job = ScriptedJob(folder=folder.path, items=13, mini_batch_size=2, script=SCRIPT)
-    while not planner.complete:
-        planner.step(1)
-    job.start(plan=planner)
-    planner.close()
-    folder.write(
-        Job(
-            name="job-1",
-            deployment=bare_script(script),
-            input=tmp_path / "in",
-            output=job.output,
-            workers=2,
-            python=Path("python3"),
-            python_version="3.11.7",
-            status=Status.COMPLETED,
-            starts=1,
-        )
-    )
-    return folder
+    job = WholeJob(root=tmp_path, script=SCRIPT, settings={"isolate_failures": False})
+    job.start()
+    return job.folder
 
 
 def output(folder: JobFolder) -> Path:
-    return folder.path / "output" / "predictions.csv"
+    return folder.read().target
 
 
 def entries(folder: JobFolder) -> list[Entry]:
@@ -134,6 +108,29 @@ def test_everything_is_there_as_json(folder: JobFolder) -> None:
     values = json.loads(json.dumps(verify_job(folder).to_json()))
     assert (values["ok"], values["problems"], values["succeeded"]) == (True, [], 8)
     assert (values["complete"], values["next_command"]) == (True, None)
+    assert values["details"] == []
+
+
+def test_a_problem_as_json_says_where_it_is_and_whose_rows_they_are(folder: JobFolder) -> None:
+    path = output(folder)
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + b"7" + data[5:])
+
+    values = verify_job(folder).to_json()
+
+    assert values["problems"] == [
+        f"the rows of mini-batch 0 (00, 01) in {path} (bytes 0 to 8) are not those that were published; "
+        "somebody changed it: put back what the job wrote, or score the input again as a new job"
+    ]
+    (detail,) = json.loads(json.dumps(values["details"]))
+    assert detail == {
+        "kind": "rows_changed",
+        "sentence": values["problems"][0],
+        "file": str(path),
+        "offset": 0,
+        "range": {"first": 0, "batches": 1, "first_item": 0, "items": 0},
+        "names": ["00", "01"],
+    }
 
 
 def test_any_changed_byte_of_the_output_is_found(folder: JobFolder) -> None:
@@ -187,7 +184,7 @@ def test_bytes_after_the_journal_of_a_completed_job_are_found(folder: JobFolder)
     size = folder.journal.stat().st_size
     with open(folder.journal, "ab") as file:
         file.write(b"x")
-    assert f"is damaged after byte {size}" in problems(folder)
+    assert f"is damaged: the group at byte {size:,} is not whole (it is the last)" in problems(folder)
 
 
 def test_a_journal_that_is_gone_is_found(folder: JobFolder) -> None:
@@ -204,7 +201,7 @@ def test_a_journal_of_another_release_is_told(folder: JobFolder) -> None:
 
 def test_a_mini_batch_in_no_end_state_is_found(folder: JobFolder) -> None:
     rewrite(folder, without(folder, FailedTry))
-    assert "items are in no end state, the first is one of mini-batch 2" in problems(folder)
+    assert "mini-batch 2 (04, 05) is in no end state (2 items in all are not)" in problems(folder)
 
 
 def test_a_mini_batch_that_is_scored_twice_is_found(folder: JobFolder) -> None:
@@ -215,13 +212,13 @@ def test_a_mini_batch_that_is_scored_twice_is_found(folder: JobFolder) -> None:
 
 def test_a_mini_batch_that_is_scored_and_failed_is_found(folder: JobFolder) -> None:
     add(folder, FailedTry(Span(0), 4, "exception", "no", "", 0.0, 0, "", True, 2, ""))
-    assert "mini-batch 0 is recorded as scored and as failed" in problems(folder)
+    assert "mini-batch 0 (00, 01) is recorded as scored and as failed" in problems(folder)
 
 
 def test_a_mini_batch_that_is_not_in_the_plan_is_found(folder: JobFolder) -> None:
     scored = next(entry.record for entry in entries(folder) if getattr(entry.record, "length", 0))
     add(folder, scored._replace(span=Span(7), part=99))  # type: ignore[union-attr]
-    assert "the plan has no such" in problems(folder)
+    assert "mini-batch 7 is recorded, and the plan has no such range" in problems(folder)
 
 
 def test_counts_that_are_not_those_of_the_plan_are_found(folder: JobFolder) -> None:
@@ -234,7 +231,7 @@ def test_counts_that_are_not_those_of_the_plan_are_found(folder: JobFolder) -> N
 
 def test_rows_that_were_scored_and_not_published_are_found(folder: JobFolder) -> None:
     rewrite(folder, without(folder, Placed, first=6))
-    assert "the rows of mini-batch 6 are recorded as scored, and not as published" in problems(folder)
+    assert "the rows of mini-batch 6 (12) are recorded as scored, and not as published" in problems(folder)
 
 
 def test_rows_that_were_published_and_not_scored_are_found(folder: JobFolder) -> None:
@@ -242,7 +239,7 @@ def test_rows_that_were_published_and_not_scored_are_found(folder: JobFolder) ->
     place = next(place for place, record in enumerate(records) if isinstance(record, Published))
     records.insert(place, Placed(Span(2), output(folder).stat().st_size, 0, 0))
     rewrite(folder, records)
-    assert "the rows of mini-batch 2 are published, and it was not scored" in problems(folder)
+    assert "the rows of mini-batch 2 (04, 05) are published, and it was not scored" in problems(folder)
 
 
 def republished(folder: JobFolder, order: list[int]) -> None:
@@ -262,12 +259,12 @@ def republished(folder: JobFolder, order: list[int]) -> None:
 
 def test_rows_that_are_published_twice_are_found(folder: JobFolder) -> None:
     republished(folder, [0, 0, 1, 2, 3, 4])
-    assert "mini-batch" in problems(folder)
+    assert "the rows of mini-batch 0 (00, 01) are published twice, or not in plan order" in problems(folder)
 
 
 def test_rows_that_are_not_in_plan_order_are_found(folder: JobFolder) -> None:
     republished(folder, [1, 0, 2, 3, 4])
-    assert "mini-batch" in problems(folder)
+    assert "the rows of mini-batch 0 (00, 01) are published twice, or not in plan order" in problems(folder)
 
 
 def test_the_same_rows_published_again_in_order_are_in_order(folder: JobFolder) -> None:
@@ -275,14 +272,12 @@ def test_the_same_rows_published_again_in_order_are_in_order(folder: JobFolder) 
     assert verify_job(folder).problems == ()
 
 
-def test_of_a_cancelled_job_what_is_not_run_is_no_problem(folder: JobFolder, tmp_path: Path) -> None:
-    job = ScriptedJob(folder=tmp_path / "again", items=13, mini_batch_size=2)
-    job.start(workers=1, cancel_in_pass=4)
-    folder.journal.write_bytes(job.journal_path.read_bytes())
-    folder.write(dataclasses.replace(folder.read(), status=Status.CANCELED, counts=Counts(total=13)))
-    shutil.copytree(job.staging, folder.read().staging, dirs_exist_ok=True)
-    found: Verification = verify_job(folder)
+def test_of_a_cancelled_job_what_is_not_run_is_no_problem(tmp_path: Path) -> None:
+    job = WholeJob(root=tmp_path)
+    job.start(cancel_at=4)
+    found: Verification = job.verification
     assert found.problems == ()
+    assert (found.status, found.complete) == ("Canceled", False)
     assert found.not_run == 13 - found.succeeded > 0
 
 
@@ -297,3 +292,69 @@ def test_a_changed_first_line_is_found(folder: JobFolder) -> None:
 def test_a_gap_between_published_ranges_is_found(folder: JobFolder) -> None:
     rewrite(folder, without(folder, Placed, first=1))
     assert "are recorded at byte" in problems(folder)
+
+
+def test_damage_in_the_middle_of_an_interrupted_job_is_told_from_a_torn_end(tmp_path: Path) -> None:
+    job = WholeJob(root=tmp_path)
+    job.start(kill_at=3)
+    data = job.folder.journal.read_bytes()
+    job.folder.journal.write_bytes(data[:-1])
+    torn = job.verification
+    job.folder.journal.write_bytes(data[:9] + bytes([data[9] ^ 1]) + data[10:])
+    damaged = job.verification
+
+    assert torn.ok
+    assert not damaged.ok
+    assert "the group at byte 0 is not whole (" in damaged.problems[0]
+    assert "whole records stand behind it); gristmill resume job-1 runs again" in damaged.problems[0]
+
+
+def test_the_end_of_a_journal_that_is_gone_is_found_by_the_number_of_starts(tmp_path: Path) -> None:
+    job = WholeJob(root=tmp_path)
+    job.start(cancel_at=4)
+    size = job.folder.journal.stat().st_size
+    job.start(cancel_at=1)
+    os.truncate(job.folder.journal, size)
+
+    assert "knows of 1 starts, and the job had 2: its end is gone" in problems(job.folder)
+
+
+def test_more_problems_of_a_kind_are_counted(tmp_path: Path) -> None:
+    job = WholeJob(root=tmp_path, items=30, mini_batch_size=1)
+    job.start()
+    target = job.job.target
+    target.write_bytes(bytes(target.stat().st_size))
+
+    found = job.verification
+
+    assert len(found.problems) == 21
+    assert found.problems[-1] == "10 more problems of the kind rows_changed"
+    assert found.details[-1].names == ()
+
+
+def test_few_names_of_a_long_range_are_told(tmp_path: Path) -> None:
+    job = WholeJob(root=tmp_path, items=50, mini_batch_size=50)
+    job.start()
+    job.job.target.write_bytes(bytes(job.job.target.stat().st_size))
+
+    (problem,) = job.verification.details
+
+    assert "the rows of mini-batch 0 (00, 01, 02 and 47 more) in" in problem.sentence
+    assert problem.names == tuple(f"{number:02}" for number in range(20))
+
+
+def test_a_plan_of_an_interrupted_job_that_is_gone_is_found(tmp_path: Path) -> None:
+    job = WholeJob(root=tmp_path)
+    job.start(kill_at=3)
+    (job.folder.plan / "plan.json").unlink()
+
+    assert "no complete manifest" in problems(job.folder)
+
+
+def test_another_whole_plan_than_the_one_that_was_run_is_found(tmp_path: Path) -> None:
+    job, other = WholeJob(root=tmp_path / "one"), WholeJob(root=tmp_path / "other", items=14)
+    job.start()
+    other.start()
+    shutil.copytree(other.folder.plan, job.folder.plan, dirs_exist_ok=True)
+
+    assert "has 14 items, and 13 were planned" in problems(job.folder)

@@ -1,0 +1,253 @@
+"""Proof: what lies in the output folder is, byte for byte, what the journal says was published.
+
+Read once, from the first byte to the last; nothing of it is kept in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import BinaryIO
+
+from gristmill.engine.contract import Span
+from gristmill.plan.manifest import Manifest
+from gristmill.run.coverage import Recorded
+from gristmill.run.delivered import delivered_files
+from gristmill.run.failures import failure_lines
+from gristmill.run.job_folder import Job, JobFolder
+from gristmill.run.journal import read_journal
+from gristmill.run.problem import Findings
+from gristmill.run.publication import columns_text, paths_of_plan
+from gristmill.run.records import Placed, Published
+from gristmill.run.replay import History, scored_ranges
+from gristmill.spec.values import OutputFormat
+
+_READ_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 18
+_CHANGED = "somebody changed it: put back what the job wrote, or score the input again as a new job"
+_JOURNAL = "the journal is not what was written: score the input again, as a new job"
+
+
+def check_output(
+    folder: JobFolder, job: Job, history: History, recorded: Recorded, findings: Findings
+) -> None:
+    """Check the predictions, and the files that scripts wrote, of a job that was published.
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be read.
+    """
+    published = history.ledger.published
+    assert published is not None, "nothing was published"
+    _check_files(job, history, findings)
+    _check_delivered(folder, job, recorded, findings)
+    if published.file:
+        _check_rows(folder, job, published, recorded, findings)
+        _check_ranges(folder, job, history, recorded, findings)
+
+
+def check_companions(
+    folder: JobFolder, job: Job, history: History, recorded: Recorded, manifest: Manifest, findings: Findings
+) -> None:
+    """Check what stands beside the predictions: it is made of the journal alone, so it is made again.
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be read.
+    """
+    lines = failure_lines(folder.journal, paths_of_plan(manifest))
+    _compare(job.failures, lines, "failures_changed", findings)
+    published = history.ledger.published
+    if published is None or not published.file:
+        return
+    if job.deployment.settings.output_format is not OutputFormat.CSV:
+        columns = None
+        if len(recorded.headers) == 1 and 0 not in recorded.headers:
+            columns = history.ledger.columns[next(iter(recorded.headers)) - 1]
+        text = columns_text(folder, job, published.header_bytes, columns)
+        _compare(job.columns, iter(text.splitlines(keepends=True)), "columns_changed", findings)
+
+
+def _check_files(job: Job, history: History, findings: Findings) -> None:
+    """The files that the script appended to are those that were put together."""
+    for file in history.ledger.published_files.values():
+        path = job.output / file.name
+        try:
+            with open(path, "rb") as opened:
+                size = os.fstat(opened.fileno()).st_size
+                crc = 0
+                while data := opened.read(_READ_BYTES):
+                    crc = zlib.crc32(data, crc)
+        except OSError as error:
+            what = f"the file {path}, which the script wrote, cannot be read: {error.strerror}"
+            findings.add("file_missing", what, _CHANGED, file=path)
+            continue
+        if (size, crc) != (file.size, file.crc):
+            what = f"the file {path}, which the script wrote, is not the one that was put together"
+            findings.add("file_changed", what, _CHANGED, file=path)
+
+
+def _check_delivered(folder: JobFolder, job: Job, recorded: Recorded, findings: Findings) -> None:
+    """Whole files that scripts wrote are there, as long as they were; what is in them is not ours to know."""
+    number = 0
+    for name, size in delivered_files(folder.delivered):
+        number += 1
+        path = job.output / name
+        try:
+            actual = os.lstat(path).st_size
+        except OSError:
+            what = f"the file {path}, which the script wrote, is gone"
+            findings.add("file_missing", what, _CHANGED, file=path)
+            continue
+        if size is not None and actual != size:
+            what = f"the file {path}, which the script wrote, has {actual:,} bytes instead of {size:,}"
+            findings.add("file_changed", what, _CHANGED, file=path)
+    if number < recorded.files:
+        findings.add(
+            "file_unknown",
+            f"scripts left {recorded.files:,} files, and {folder.delivered} names {number:,} of them",
+            "whether the others are in the output cannot be told: look for them there",
+            file=folder.delivered,
+        )
+
+
+# The predictions
+
+
+def _check_rows(
+    folder: JobFolder, job: Job, published: Published, recorded: Recorded, findings: Findings
+) -> None:
+    """The published file is its first line and the published ranges, one behind the other."""
+    target = job.output / published.file
+    try:
+        with open(target, "rb", buffering=_BUFFER_BYTES) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != published.size:
+                what = f"the output {target} has {size:,} bytes, and {published.size:,} were published"
+                findings.add("output_size", what, _CHANGED, file=target, offset=min(size, published.size))
+            if zlib.crc32(file.read(published.header_bytes)) != published.header_crc:
+                what = f"the first line of {target} is not the one that was published"
+                findings.add("header_changed", what, _CHANGED, file=target, offset=0)
+            _check_placed(_placed_ranges(folder.journal, recorded), target, file, published, findings)
+    except OSError as error:
+        what = f"the output {target} cannot be read: {error.strerror}"
+        findings.add("output_unreadable", what, "if it is lost, start a new job", file=target)
+
+
+def _check_placed(
+    ranges: Iterator[Placed], target: Path, file: BinaryIO, published: Published, findings: Findings
+) -> None:
+    position, following = published.header_bytes, (0, 0)
+    for placed in ranges:
+        span, end = placed.span, placed.offset + placed.length
+        if (span.first, span.first_item) < following:
+            what = f"the rows of {findings.words(span)} are published twice, or not in plan order"
+            findings.add("out_of_order", what, _JOURNAL, file=target, offset=placed.offset, span=span)
+        next_one = (
+            (span.first, span.first_item + span.items) if span.items else (span.first + span.batches, 0)
+        )
+        following = max(following, next_one)
+        if placed.offset != position:
+            what = (
+                f"the rows of {findings.words(span)} are recorded at byte {placed.offset:,}, not at "
+                f"{position:,}"
+            )
+            findings.add("misplaced", what, _JOURNAL, file=target, offset=placed.offset, span=span)
+        if placed.offset != position:
+            file.seek(placed.offset)
+        if _crc(file, placed.length) != placed.crc:
+            what = (
+                f"the rows of {findings.words(span)} in {target} (bytes {placed.offset:,} to {end:,}) are "
+                "not those that were published"
+            )
+            findings.add("rows_changed", what, _CHANGED, file=target, offset=placed.offset, span=span)
+        position = end
+        file.seek(position)
+    if position != published.size:
+        what = f"the published ranges end at byte {position:,}, and {published.size:,} were published"
+        findings.add("misplaced", what, _JOURNAL, file=target, offset=position)
+
+
+def _placed_ranges(journal: Path, recorded: Recorded) -> Iterator[Placed]:
+    """Yield the places that the last publication recorded."""
+    for record, _, position in read_journal(journal):
+        if position > recorded.publication and isinstance(record, Placed):
+            yield record
+
+
+def _check_ranges(
+    folder: JobFolder, job: Job, history: History, recorded: Recorded, findings: Findings
+) -> None:
+    """What was published are the rows that were scored, all of them and no others."""
+    if recorded.scored == recorded.placed:
+        return
+    if recorded.scored_ranges == recorded.placed_ranges and _may_be_reshaped(job, recorded):
+        return
+    with_crc = not _may_be_reshaped(job, recorded)
+    wanted = {
+        (scored.span, scored.length * with_crc, scored.crc * with_crc)
+        for scored in scored_ranges(folder.journal, history.revoked)
+        if scored.length
+    }
+    placed = {
+        (one.span, one.length * with_crc, one.crc * with_crc)
+        for one in _placed_ranges(folder.journal, recorded)
+    }
+    scored_spans, placed_spans = {span for span, *_ in wanted}, {span for span, *_ in placed}
+    for span in sorted(scored_spans - placed_spans):
+        what = f"the rows of {findings.words(span)} are recorded as scored, and not as published"
+        findings.add("not_published", what, _JOURNAL, file=folder.journal, span=span)
+    for span in sorted(placed_spans - scored_spans):
+        what = f"the rows of {findings.words(span)} are published, and it was not scored"
+        findings.add("not_scored", what, _JOURNAL, file=folder.journal, span=span)
+    others: list[Span] = sorted({span for span, *_ in wanted ^ placed} & scored_spans & placed_spans)
+    for span in others:
+        what = f"the rows of {findings.words(span)} are published otherwise than they were scored"
+        findings.add("not_scored", what, _JOURNAL, file=folder.journal, span=span)
+
+
+def _may_be_reshaped(job: Job, recorded: Recorded) -> bool:
+    """Whether rows were written anew because not all have the same columns."""
+    return job.deployment.settings.output_format is OutputFormat.CSV and len(recorded.headers) > 1
+
+
+def _crc(file: BinaryIO, length: int) -> int:
+    crc = 0
+    while length:
+        data = file.read(min(length, _READ_BYTES))
+        if not data:
+            return -1
+        crc = zlib.crc32(data, crc)
+        length -= len(data)
+    return crc
+
+
+# What stands beside them
+
+
+def _compare(path: Path, wanted: Iterator[bytes], kind: str, findings: Findings) -> None:
+    """A file is made of these lines, and is not there where there are none."""
+    offset = 0
+    try:
+        for ours, theirs in zip_longest(wanted, _lines_of(path)):
+            if ours != theirs:
+                what = f"{path} is not what the job wrote, from byte {offset:,} on"
+                findings.add(kind, what, "the journal still knows what stood there", file=path, offset=offset)
+                return
+            offset += len(ours)
+    except OSError as error:
+        what = f"{path} cannot be read: {error.strerror}"
+        findings.add(kind, what, "give yourself access", file=path)
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as file:
+            yield from file
+    except FileNotFoundError:
+        return
