@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import shutil
 import signal
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from gristmill.engine.contract import Event, Farewell, Load, Scored, StartFailed, Task
 from gristmill.engine.crew import check_gpus
 from gristmill.engine.devices import VISIBLE
+from gristmill.engine.guarding import Guarding
 from gristmill.engine.launch import (
     PARTS_PER_START,
     Assignment,
@@ -23,7 +23,7 @@ from gristmill.engine.launch import (
     worker_folder,
 )
 from gristmill.engine.performance import PerformanceLog
-from gristmill.engine.process import Process, let_children_be_awaited, start_guard
+from gristmill.engine.process import let_children_be_awaited
 from gristmill.engine.supervisor import State, Supervisor
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK, sweep
 from gristmill.errors import JobError, RequestError, StorageError, in_words
@@ -70,12 +70,10 @@ class LocalEngine:
             Our own interpreter, for the guard.
         """
         self._assignment = assignment
-        self._python = python
         self._selector = selectors.DefaultSelector()
         self._seats: list[_Seat] = []
         self._next_part = assignment.fence * PARTS_PER_START
-        self._guard: Process | None = None
-        self._guard_pipe = -1
+        self._guarding = Guarding(assignment, python, self._selector)
         self._seconds_per_batch: float | None = None
         self._unsynced: set[int] = set()
         self._last_clock = 0.0
@@ -96,7 +94,7 @@ class LocalEngine:
             for earlier in assignment.earlier_runs:
                 sweep(RUN_MARK, earlier)
                 shutil.rmtree(scratch_folder(earlier), ignore_errors=True)
-            self._start_guard()
+            self._guarding.start()
             for worker in range(assignment.workers):
                 self._seats.append(_Seat(Slot(str(slots_path(assignment)), worker), start_at=0.0))
             self._fill_seats(time.monotonic(), None)
@@ -258,7 +256,7 @@ class LocalEngine:
     ) -> None:
         supervisor, what = who
         if supervisor is None:
-            self._replace_guard()
+            self._guarding.replace()
         elif what == "read":
             events.extend(supervisor.on_readable())
         elif what == "write":
@@ -333,26 +331,7 @@ class LocalEngine:
             elif isinstance(event, Farewell) and event.attached:
                 self._unsynced.add(event.part)
 
-    # The guard
-
-    def _start_guard(self) -> None:
-        self._guard, self._guard_pipe = start_guard(
-            self._assignment.run_id, self._python, self._assignment.scratch
-        )
-        self._selector.register(self._guard, selectors.EVENT_READ, (None, "guard"))
-
-    def _replace_guard(self) -> None:
-        """Somebody killed the guard; without one, our own death would leave orphans."""
-        self._close_guard()
-        self._start_guard()
-
-    def _close_guard(self) -> None:
-        if self._guard is not None:
-            self._selector.unregister(self._guard)
-            os.close(self._guard_pipe)
-            self._guard.wait()
-            self._guard.close()
-            self._guard = None
+    # The end
 
     def _end_run(self) -> None:
         """Nothing that carries the run's mark is left behind, and no temporary folder."""
@@ -360,7 +339,7 @@ class LocalEngine:
             seat.slot.close()
         self._seats.clear()
         sweep(RUN_MARK, self._assignment.run_id)
-        self._close_guard()
+        self._guarding.close()
         shutil.rmtree(self._assignment.scratch, ignore_errors=True)
         if self._ignores_children:
             self._ignores_children = False

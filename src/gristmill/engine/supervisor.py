@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
+from gristmill.engine.answers import failed_in, scored_in
 from gristmill.engine.contract import (
     Columns,
     Event,
@@ -22,7 +23,6 @@ from gristmill.engine.contract import (
     Notice,
     Ready,
     Reason,
-    Scored,
     Span,
     StartFailed,
     Task,
@@ -264,22 +264,8 @@ class Supervisor:
             )
             self.kill()  # threads of the script would keep it alive, and it has nothing more to say
         elif kind == wire.FAILED:
-            span = Span(message["first"], 1, message["first_item"], message["items"])
             log = self._log("error", message["log_offset"])
-            events.append(
-                Failed(
-                    span,
-                    message["attempt"],
-                    Reason(message["reason"]),
-                    message["message"],
-                    message["traceback"],
-                    message["seconds"],
-                    self.worker,
-                    log,
-                    bool(message["leaving"]),
-                    message["opened"],
-                )
-            )
+            events.append(failed_in(message, self.worker, log))
             self._has_worked = True
             self._owed.answer(1)
             if message["leaving"]:
@@ -298,30 +284,10 @@ class Supervisor:
             events.append(Farewell(self.worker, self.part, *left))
 
     def _scored(self, fields: Sequence[Any], events: list[Event]) -> None:
-        first, batches, first_item, items, attempt, header, total, succeeded = fields[:8]
-        offset, length, crc, files, seconds, attached, attached_crc, held = fields[8:]
-        span = Span(first, batches, first_item, items)
-        events.append(
-            Scored(
-                span,
-                attempt,
-                total,
-                succeeded,
-                self.part,
-                offset,
-                length,
-                crc,
-                header,
-                files,
-                seconds,
-                self.worker,
-                attached,
-                attached_crc,
-                held,
-            )
-        )
+        scored = scored_in(fields, self.part, self.worker)
+        events.append(scored)
         self._has_worked = True
-        self._owed.answer(batches)
+        self._owed.answer(scored.span.batches)
 
     def _take_pending(self, pending: slots.Record, events: list[Event]) -> None:
         """Take what the dead worker had finished and not sent; it may have been sent after all."""

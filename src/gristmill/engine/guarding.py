@@ -1,0 +1,48 @@
+"""The guard of a run, seen from the engine: started first, replaced when somebody kills it, let go last.
+
+What the guard itself does stands in `guard`.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+
+from gristmill.engine.launch import Assignment
+from gristmill.engine.process import Process, start_guard
+
+
+class Guarding:
+    """Keeps one guard for a run; its death shows in the engine's selector, as ``(None, "guard")``."""
+
+    def __init__(self, assignment: Assignment, python: str, selector: selectors.BaseSelector) -> None:
+        self._assignment = assignment
+        self._python = python
+        self._selector = selector
+        self._guard: Process | None = None
+        self._pipe = -1
+
+    def start(self) -> None:
+        """Start the guard.
+
+        Raises
+        ------
+        OSError
+            It cannot be started.
+        """
+        self._guard, self._pipe = start_guard(self._assignment.run_id, self._python, self._assignment.scratch)
+        self._selector.register(self._guard, selectors.EVENT_READ, (None, "guard"))
+
+    def replace(self) -> None:
+        """Somebody killed the guard; without one, our own death would leave orphans."""
+        self.close()
+        self.start()
+
+    def close(self) -> None:
+        """Let the guard end, and wait for it."""
+        if self._guard is not None:
+            self._selector.unregister(self._guard)
+            os.close(self._pipe)
+            self._guard.wait()
+            self._guard.close()
+            self._guard = None
