@@ -10,6 +10,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,22 +18,25 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from doubles.scripted_engine import ScriptedEngine
 from doubles.scripted_job import Begun, ScriptedJob, ScriptedPlan
-from gristmill.engine.contract import Event, Notice, Scored
+from gristmill.engine.contract import Event, Notice, Scored, Span
+from gristmill.run import scheduler
 from gristmill.run.ledger import Ledger
 from gristmill.run.progress import Progress
 from gristmill.run.replay import read_history, scored_ranges
 
 MOST_WORKERS = 3
 POISON = st.sampled_from(["raise", "exit", "hang", "bad_return"])
-POISONS = st.dictionaries(st.integers(0, 39), POISON, max_size=6)
+POISONS = st.dictionaries(st.integers(0, 20), POISON, max_size=4)
 ONCE = st.sampled_from(["raise", "exit", "hang", "bad_return", "file", "hold", "let_go", "ok"])
-SCRIPT = st.dictionaries(st.integers(0, 11), st.lists(ONCE, min_size=1, max_size=3), max_size=6)
+SCRIPT = st.dictionaries(st.integers(0, 5), st.lists(ONCE, min_size=1, max_size=3), max_size=3)
+FILES = ("file", "hold", "let_go")
+"""What a worker may do with files of its own, in a try that succeeds."""
 MOVES = st.lists(
     st.tuples(
         st.integers(0, MOST_WORKERS - 1), st.sampled_from(["run", "run", "run", "tell", "drop", "die"])
     ),
-    min_size=1,
-    max_size=4,
+    min_size=4,
+    max_size=8,
 )
 
 
@@ -57,10 +61,16 @@ class SteeredEngine(ScriptedEngine):
                 self._tell_pending(worker, events)
             elif what == "drop":
                 self._drop_queue(worker, events)
+            elif worker.queue and what in FILES and not self._is_poisoned(worker.queue[0].span):
+                self._run_next(worker, events, what)
             elif worker.queue:
                 self._run_next(worker, events, "exit" if what == "die" else "")
         self._count(events)
         return events
+
+    def _is_poisoned(self, span: Span) -> bool:
+        items = range(span.first_item, span.first_item + (span.items or self.item_count(span.first)))
+        return any((span.first, item) in self.poisons for item in items)
 
 
 def state(ledger: Ledger) -> dict[str, object]:
@@ -71,12 +81,15 @@ class Interleavings(RuleBasedStateMachine):
     """One job, from its first start to its last word."""
 
     @initialize(
-        poisons=POISONS, script=SCRIPT, mini_batches=st.integers(1, 10), size=st.integers(1, 4),
-        max_retries=st.integers(1, 2), isolates=st.booleans(), grows_by=st.sampled_from([1, 3, 1 << 30]),
+        poisons=POISONS, script=SCRIPT, mini_batches=st.sampled_from([1, 4, 6, 9]),
+        size=st.sampled_from([4, 3, 2, 1]),
+        max_retries=st.integers(1, 2), isolates=st.sampled_from([True, True, False]),
+        grows_by=st.sampled_from([1, 3, 1 << 30]), kills=st.sets(st.integers(3, 15), max_size=3),
+        habits=st.lists(st.sampled_from([*FILES, "run"]), min_size=3, max_size=6),
     )  # fmt: skip
     def make(
         self, poisons: dict[int, str], script: dict[int, list[str]], mini_batches: int, size: int,
-        max_retries: int, isolates: bool, grows_by: int,
+        max_retries: int, isolates: bool, grows_by: int, kills: set[int], habits: list[str],
     ) -> None:  # fmt: skip
         self.folder = tempfile.TemporaryDirectory()
         self.items = mini_batches * size
@@ -86,11 +99,14 @@ class Interleavings(RuleBasedStateMachine):
             poisons={divmod(item, size): act for item, act in poisons.items()}, max_retries=max_retries,
             isolates=isolates, grows_by=grows_by,
         )  # fmt: skip
+        self.kills, self.habits = kills, habits
         self.begun: Begun[SteeredEngine] | None = None
         self.steps: Iterator[Progress] = iter(())
         self.cancels = False
         self.has_failed = False
         self.is_done = False
+        self.always = mock.patch.object(scheduler, "SYNC_EVERY_S", -1.0)  # a sync in every pass
+        self.always.start()
 
     @precondition(lambda self: self.begun is None)
     @rule(workers=st.integers(1, MOST_WORKERS), torn=st.binary(max_size=20), retry_failed=st.booleans())
@@ -114,20 +130,21 @@ class Interleavings(RuleBasedStateMachine):
         self.steps = self.begun.scheduler.run()
 
     @precondition(lambda self: self.begun is not None)
-    @rule(moves=MOVES)
-    def go_on(self, moves: list[tuple[int, str]]) -> None:
-        self.pass_with(moves)
+    @rule(passes=st.lists(MOVES, min_size=3, max_size=8))
+    def go_on(self, passes: list[list[tuple[int, str]]]) -> None:
+        for moves in passes:
+            if self.begun is not None:
+                self.pass_with(moves)
+                self.the_journal_tells_the_state()
 
     @precondition(lambda self: self.begun is not None)
-    @rule()
-    def kill_the_coordinator(self) -> None:
-        self.leave()
-
-    @precondition(lambda self: self.begun is not None)
-    @rule()
-    def cancel(self) -> None:
-        self.cancels = True
-        self.pass_with([])
+    @rule(is_kill=st.booleans())
+    def kill_the_coordinator_or_cancel(self, is_kill: bool) -> None:
+        if is_kill:
+            self.leave()
+        else:
+            self.cancels = True
+            self.pass_with([])
 
     @invariant()
     def the_journal_tells_the_state(self) -> None:
@@ -143,16 +160,20 @@ class Interleavings(RuleBasedStateMachine):
             finally:
                 if self.begun is not None:
                     self.leave()
+                self.always.stop()
                 self.folder.cleanup()
 
     def come_to_an_end(self) -> None:
         self.cancels = False
-        for _ in range(2000):
+        for number in range(2000):
+            if number in self.kills and self.begun is not None:
+                self.leave()
             if self.begun is None:
                 if self.is_done:
                     break
                 self.start_or_resume(2, b"", False)
-            self.pass_with([(number, what) for number in range(3) for what in ("run", "tell")])
+            habit = self.habits[number % len(self.habits)] if number < 20 else "let_go"
+            self.pass_with([(worker, what) for worker in range(2) for what in (habit, "tell")])
             self.the_journal_tells_the_state()
         assert self.is_done, "the job does not come to its end"
 
@@ -206,4 +227,4 @@ def file_of(scored: Scored) -> str:
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestInterleavings.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
