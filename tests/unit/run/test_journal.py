@@ -16,6 +16,7 @@ import pytest
 
 from gristmill.engine.contract import Scored, Span
 from gristmill.errors import JournalError, StorageError
+from gristmill.run import journal
 from gristmill.run.journal import Journal, damage_of, intact_size, read_journal, read_record
 from gristmill.run.records import FailedTry, Mark, PlanComplete, Record
 
@@ -319,7 +320,7 @@ def test_records_behind_a_damaged_place_are_counted(path: Path, groups: list[byt
 def test_a_group_is_found_wherever_the_pieces_end_that_are_searched(
     path: Path, groups: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gristmill.run.journal._SEARCHED_BYTES", 7)
+    monkeypatch.setattr(journal, "_SEARCHED_BYTES", 7)
     for filling in range(30):
         path.write_bytes(bytes(filling + 1) + groups[1] + groups[2])
         damage = damage_of(path)
