@@ -18,6 +18,7 @@ from gristmill_worker.channel import Channel, ChannelLost
 from gristmill_worker.frame_settings import frame_settings
 from gristmill_worker.items import ItemReader
 from gristmill_worker.loop import Worker
+from gristmill_worker.memory import limit_data
 from gristmill_worker.outbox import Outbox
 from gristmill_worker.part import Part
 from gristmill_worker.rows import Encoded, encoder
@@ -47,6 +48,7 @@ def set_up(configuration: Dict[str, Any]) -> Channel:
     sys.path.append(own_archive)  # last: for `azureml_user`, and in the way of nothing
     _set_up_streams()
     faulthandler.enable()
+    limit_data(configuration["data_limit"])
     os.chdir(configuration["working_folder"])
     _set_up_logging(configuration["log"], configuration["logging_level"])
     channel = Channel(configuration["incoming"], configuration["outgoing"])

@@ -7,6 +7,7 @@ import traceback
 from types import TracebackType
 from typing import Optional, Tuple
 
+from gristmill_worker.memory import data_limit
 from gristmill_worker.rows import BadReturn
 from gristmill_worker.script import ScriptError
 
@@ -52,8 +53,23 @@ def describe(error: BaseException, script: str, stage: str, code: str = "") -> T
 
 def _remedy(error: BaseException, code: str) -> str:
     """Say what to do, where that is known; it begins with a semicolon."""
-    known = _of_argparse(error) or _misplaced(error) or _without_model(error) or _not_in_the_model(error)
+    known = (
+        _of_memory(error)
+        or _of_argparse(error)
+        or _misplaced(error)
+        or _without_model(error)
+        or _not_in_the_model(error)
+    )
     return known or _not_installed(error, code)
+
+
+def _of_memory(error: BaseException) -> str:
+    """Say what limits the memory, where something of ours does."""
+    limit = data_limit()
+    if not isinstance(error, MemoryError) or limit is None:
+        return ""
+    hint = "; the worker may ask for %.1f GB at most, which memory_per_worker sets (RLIMIT_DATA): raise it"
+    return hint % (limit / 1e9) + ", or make mini-batches smaller"
 
 
 def _first_line(text: str) -> str:

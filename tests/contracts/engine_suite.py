@@ -48,6 +48,9 @@ class Workshop(Protocol):
     def calls(self) -> Counter[int]:
         """Return how often `run` was called, by mini-batch."""
 
+    def neighbours(self, batch: int) -> int:
+        """Return how many mini-batches were run at the same time as this one."""
+
     def items_seen(self) -> Counter[int]:
         """Return how many items `run` was given in all, by mini-batch."""
 
@@ -208,6 +211,88 @@ class EngineSuite:
         shift.engine.submit(Task(Span(0)))
         load = shift.engine.load()
         assert (load.workers, load.ready, load.running) == (2, 2, 1)
+
+    # Alone
+
+    def test_a_task_that_is_to_be_alone_waits_until_all_others_rest(
+        self, begin: Begin, workshop: Workshop
+    ) -> None:
+        shift = begin(4, {0: ["hang"]}, workers=2)
+        shift.ready(2)
+        shift.engine.submit(Task(Span(0)))
+        shift.engine.submit(Task(Span(1), alone=True))
+        shift.until(lambda: any(event.span == Span(1) for event in shift.all(Scored)))
+        # 0 was hanging: it ended before, by its timeout, or had not begun
+        assert shift.answers() == [0, 1]
+        assert workshop.calls()[1] == 1
+
+    def test_nothing_runs_beside_a_task_that_is_alone(self, begin: Begin, workshop: Workshop) -> None:
+        shift = begin(30, workers=2)
+        shift.ready(2)
+        shift.serve([Span(0, 10)])
+        shift.engine.submit(Task(Span(10), alone=True))
+        shift.serve([Span(11, 10)])
+        shift.until(lambda: 10 in shift.answers())
+        assert workshop.neighbours(10) == 0
+        assert workshop.calls() == Counter(range(21))
+
+    def test_there_is_no_room_beside_a_task_that_is_alone(self, begin: Begin) -> None:
+        shift = begin(3, {1: ["hang"]}, workers=2)
+        shift.ready(2)
+        shift.engine.submit(Task(Span(1), alone=True))
+        assert shift.engine.room() == 0
+        assert shift.engine.load().running == 1
+        shift.until(lambda: shift.all(Failed))
+        shift.until(shift.engine.room)
+        shift.serve([Span(0), Span(2)])
+
+    def test_what_waits_is_handed_back_when_a_task_is_to_be_alone(
+        self, begin: Begin, workshop: Workshop
+    ) -> None:
+        shift = begin(40, {20: ["hang"], 21: ["hang"]}, workers=2)
+        shift.serve([Span(0, 20)])
+        submitted = 20
+        while submitted < 39 and (shift.engine.room() and submitted < 24):
+            shift.engine.submit(Task(Span(submitted)))
+            submitted += 1
+        if not shift.engine.room():
+            shift.until(shift.engine.room)
+        shift.engine.submit(Task(Span(39), alone=True))
+        shift.until(lambda: 39 in shift.answers())
+        assert set(range(20, submitted)) <= set(shift.answers())
+        assert workshop.neighbours(39) == 0
+
+    def test_one_task_after_the_other_can_be_alone(self, begin: Begin, workshop: Workshop) -> None:
+        shift = begin(4, workers=2)
+        shift.ready(2)
+        for batch in range(4):
+            shift.until(shift.engine.room)
+            shift.engine.submit(Task(Span(batch), alone=True))
+        shift.until(lambda: len(shift.answers()) == 4)
+        assert [workshop.neighbours(batch) for batch in range(4)] == [0, 0, 0, 0]
+
+    def test_a_death_while_alone_is_answered_and_the_work_goes_on(
+        self, begin: Begin, workshop: Workshop
+    ) -> None:
+        shift = begin(6, {0: ["exit"]}, workers=2)
+        shift.ready(2)
+        shift.engine.submit(Task(Span(0), 2, alone=True))
+        shift.until(lambda: shift.all(Failed))
+        shift.until(shift.engine.room)
+        shift.serve([Span(1, 5)])
+        [failed] = shift.all(Failed)
+        assert (failed.span, failed.attempt, failed.reason.value) == (Span(0), 2, "worker_died")
+        assert workshop.calls() == Counter(range(6))
+
+    def test_halt_hands_back_a_task_that_waits_to_be_alone(self, begin: Begin) -> None:
+        shift = begin(2, {0: ["hang"]}, workers=2)
+        shift.ready(2)
+        shift.engine.submit(Task(Span(0)))
+        shift.engine.submit(Task(Span(1), 3, alone=True))
+        shift.events += shift.engine.halt()
+        assert NotStarted(Span(1), 3, alone=True) in shift.events
+        assert shift.answers() == [0, 1]
+        assert shift.engine.load().running == 0
 
     # The end
 

@@ -44,6 +44,21 @@ SCRIPT = """
     def run(mini_batch, context):
         number = len([line for line in told("calls") if int(line.split()[0]) == context.minibatch_index])
         tell("calls", context.minibatch_index, len(mini_batch))
+        begun = {}
+        for line in told("times"):
+            what, batch, process = line.split()
+            begun[batch] = (what, process)
+        for batch, (what, process) in begun.items():
+            if what == "begin" and os.path.exists("/proc/" + process):
+                tell("beside", context.minibatch_index, batch)
+        tell("times", "begin", context.minibatch_index, os.getpid())
+        try:
+            return act_on(mini_batch, context, number)
+        finally:
+            tell("times", "end", context.minibatch_index, os.getpid())
+
+
+    def act_on(mini_batch, context, number):
         acts = ACTS.get(context.minibatch_index, [])
         act = acts[number] if number < len(acts) else "ok"
         if act == "raise":
@@ -90,6 +105,9 @@ class LocalWorkshop:
     def calls(self) -> Counter[int]:
         return Counter(int(line.split()[0]) for line in self.bench.told("calls"))
 
+    def neighbours(self, batch: int) -> int:
+        return sum(str(batch) in line.split() for line in self.bench.told("beside"))
+
     def items_seen(self) -> Counter[int]:
         seen: Counter[int] = Counter()
         for line in self.bench.told("calls"):
@@ -127,6 +145,9 @@ class ScriptedWorkshop:
 
     def calls(self) -> Counter[int]:
         return self._engine.calls
+
+    def neighbours(self, batch: int) -> int:
+        return self._engine.neighbours[batch]
 
     def items_seen(self) -> Counter[int]:
         return Counter({batch: calls * self._items for batch, calls in self._engine.calls.items()})

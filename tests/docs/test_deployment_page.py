@@ -23,6 +23,7 @@ WRITTEN_AS = {
     "max_retries": "settings.retry_settings.max_retries",
     "timeout_s": "settings.retry_settings.timeout",
     "init_timeout_s": "gristmill.init_timeout",
+    "memory_per_worker_bytes": "gristmill.memory_per_worker",
     "workers": "gristmill.workers",
     "include_output_header": "properties.include_output_header",
 }
@@ -32,6 +33,7 @@ IN_WORDS = {
     "gristmill.error_threshold": "`settings.error_threshold`",
     "gristmill.include": "every file",
     "gristmill.limit": "all",
+    "gristmill.memory_per_worker": "what the machine has",
     "gristmill.gpus_per_worker": "one each, as far as there are any",
     "gristmill.program_arguments": "empty",
     "gristmill.isolate_failures": "unless `max_retries` is 0",

@@ -174,7 +174,7 @@ class Shift:
                 elif isinstance(event, Failed):
                     owed -= 1
                 elif isinstance(event, NotStarted):
-                    waiting.insert(0, Task(event.span, event.attempt))
+                    waiting.insert(0, Task(event.span, event.attempt, event.alone))
                 elif isinstance(event, StartFailed):
                     raise AssertionError(f"{event.message}\n{event.traceback}")
             assert time.monotonic() < deadline, f"{owed} mini-batches are owed; so far: {self.events}"

@@ -122,6 +122,10 @@ class ScriptedEngine:
         self.synced_parts: set[int] = set()
         self.is_closed = False
         self.is_halted = False
+        self.neighbours: dict[int, int] = {}
+        """Mini-batch → how many other workers had something to do when it was run last."""
+        self._waiting_alone: Task | None = None
+        self._host: _Worker | None = None
         self._random = random.Random(self.seed) if self.seed is not None else None
         self._crew = [_Worker(number=number) for number in range(self.workers)]
         self._next_part = self.fence * PARTS_PER_START
@@ -135,11 +139,18 @@ class ScriptedEngine:
 
     def room(self) -> int:
         needy = self._neediest()
-        return 0 if needy is None else max(0, self.depth - needy.outstanding)
+        return 0 if needy is None or self._is_alone_wanted() else max(0, self.depth - needy.outstanding)
 
     def submit(self, task: Task) -> None:
         needy = self._neediest()
         assert needy is not None, "submit() without room()"
+        if task.alone:
+            assert not self.is_halted
+            assert not self._is_alone_wanted(), "submit() without room()"
+            self._waiting_alone = task
+            self.tasks.append(task)
+            self.handed_out.update(_numbers(task.span))
+            return
         assert task.span.batches <= self.depth - needy.outstanding, "a task larger than room()"
         assert not self.is_halted
         needy.queue.append(task)
@@ -148,10 +159,12 @@ class ScriptedEngine:
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         events: list[Event] = []
+        self._seek_solitude(events)
         able = [worker for worker in self._crew if self._can_move(worker)]
         if not able:
             starts = [w.start_at for w in self._crew if w.start_at is not None and not w.is_ready]
             self.clock = max(self.clock, min(starts)) if starts else self.clock + timeout_s
+            self._count(events)
             return events
         if self._random is None:
             for worker in able:
@@ -179,11 +192,13 @@ class ScriptedEngine:
         return Load(
             workers=sum(not worker.is_given_up for worker in self._crew),
             ready=sum(worker.is_ready for worker in self._crew),
-            running=sum(worker.outstanding for worker in self._crew),
+            running=sum(worker.outstanding for worker in self._crew)
+            + (0 if self._waiting_alone is None else self._waiting_alone.span.batches),
         )
 
     def wind_down(self, limit_s: float) -> Sequence[Event]:
         events: list[Event] = []
+        self._give_back_alone(events)
         for worker in self._crew:
             self._tell_pending(worker, events)
             self._drop_queue(worker, events)
@@ -193,6 +208,7 @@ class ScriptedEngine:
     def halt(self) -> Sequence[Event]:
         self.is_halted = True
         events: list[Event] = []
+        self._give_back_alone(events)
         for worker in self._crew:
             self._tell_pending(worker, events)
             self._drop_queue(worker, events)
@@ -216,6 +232,8 @@ class ScriptedEngine:
         return min(ready, key=lambda worker: worker.outstanding, default=None)
 
     def _can_move(self, worker: _Worker) -> bool:
+        if self._is_alone_wanted() and self._host is not None and worker is not self._host:
+            return False
         if worker.is_ready:
             return bool(worker.queue or worker.pending)
         return not worker.is_given_up and worker.start_at is not None and worker.start_at <= self.clock
@@ -259,6 +277,7 @@ class ScriptedEngine:
         script = self.script.get(span.first, ())
         number = self.calls[span.first]
         self.calls[span.first] += 1
+        self.neighbours[span.first] = sum(bool(one.queue) for one in self._crew if one is not worker)
         act = script[number] if number < len(script) else "ok"
         items = span.items or self.item_count(span.first)
         poisoned = [self.poisons.get((span.first, span.first_item + item)) for item in range(items)]
@@ -268,6 +287,28 @@ class ScriptedEngine:
             self._fail(worker, span, task.attempt, act, events)
         else:
             self._score(worker, span, task.attempt, act, events)
+
+    def _is_alone_wanted(self) -> bool:
+        """Say whether a task that is to be alone waits, or is not answered yet."""
+        if self._host is not None and not (self._host.is_ready and self._host.outstanding):
+            self._host = None
+        return self._waiting_alone is not None or self._host is not None
+
+    def _seek_solitude(self, events: list[Event]) -> None:
+        """Let every queue be empty, then hand over the task that is to be alone."""
+        ready = [worker for worker in self._crew if worker.is_ready]
+        if self._waiting_alone is not None and ready:
+            for worker in self._crew:
+                self._tell_pending(worker, events)
+                self._drop_queue(worker, events)
+            self._host = ready[0]
+            self._host.queue.append(self._waiting_alone)
+            self._waiting_alone = None
+
+    def _give_back_alone(self, events: list[Event]) -> None:
+        if self._waiting_alone is not None:
+            task, self._waiting_alone = self._waiting_alone, None
+            events.append(NotStarted(task.span, task.attempt, alone=True))
 
     def _score(self, worker: _Worker, span: Span, attempt: int, act: str, events: list[Event]) -> None:
         items = self.item_count(span.first)
@@ -338,7 +379,7 @@ class ScriptedEngine:
             worker.pending = None
 
     def _drop_queue(self, worker: _Worker, events: list[Event]) -> None:
-        events.extend(NotStarted(task.span, task.attempt) for task in worker.queue)
+        events.extend(NotStarted(task.span, task.attempt, task.alone) for task in worker.queue)
         worker.queue.clear()
 
     def _chance(self, share: float) -> bool:

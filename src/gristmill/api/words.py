@@ -22,6 +22,7 @@ _IN_PYTHON = {
     "--mini-batch-size": "mini_batch_size=",
     "--timeout": "timeout=",
     "--init-timeout": "settings={'gristmill.init_timeout': …}",
+    "--memory-per-worker": "settings={'gristmill.memory_per_worker': …}",
     "--max-retries": "max_retries=",
     "--error-threshold": "error_threshold=",
     "--format": "format=",

@@ -45,6 +45,12 @@ _SETTINGS = (
     _Setting("--workers", "gristmill.workers", "N|auto", "worker processes; auto: as many as fit"),
     _Setting("--mini-batch-size", "settings.mini_batch_size", "N", "files for one call of run()"),
     _Setting("--timeout", "settings.retry_settings.timeout", "S", "seconds for one call of run()"),
+    _Setting(
+        "--memory-per-worker",
+        "gristmill.memory_per_worker",
+        "SIZE",
+        "the most memory for one worker and what it starts, such as 2GB; one that takes more is stopped",
+    ),
     _Setting("--init-timeout", "gristmill.init_timeout", "S", "seconds for one call of init()"),
     _Setting("--max-retries", "settings.retry_settings.max_retries", "N", "tries after the first one"),
     _Setting(

@@ -44,6 +44,7 @@ def job(view: JobView) -> list[str]:
                 ("mini-batches", f"{view.mini_batches_done:,} of {view.mini_batches:,} done"),
                 ("input", view.input),
                 *_places(view),
+                ("memory", _peak(view)),
                 ("all of it", _projection(view)),
                 ("job folder", view.folder),
                 ("created", _moment(view.created_at)),
@@ -164,6 +165,10 @@ def _listed(words: Iterable[str]) -> str:
 
 def _printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _peak(view: JobView) -> str | None:
+    return f"{size(view.peak_bytes)} at most in a worker" if view.peak_bytes else None
 
 
 def _projection(view: JobView) -> str | None:

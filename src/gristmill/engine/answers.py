@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gristmill.engine.contract import Failed, Reason, Scored, Span
+from gristmill.engine.contract import Failed, Farewell, Reason, Scored, Span
 
 
 def scored_in(fields: Sequence[Any], part: int, worker: int) -> Scored:
@@ -64,4 +64,29 @@ def failed_in(message: Mapping[str, Any], worker: int, log: str) -> Failed:
         log,
         bool(message["leaving"]),
         message["opened"],
+    )
+
+
+def farewell_in(message: Mapping[str, Any], part: int, worker: int, peak_bytes: int) -> Farewell:
+    """Return what a ``BYE`` message tells of.
+
+    Parameters
+    ----------
+    message
+        The message.
+    part
+        The part that the worker writes.
+    worker
+        The worker's slot.
+    peak_bytes
+        The most memory that it had.
+    """
+    return Farewell(
+        worker,
+        part,
+        message["files"],
+        message["offset"],
+        message["attached"],
+        message["attached_crc"],
+        peak_bytes,
     )

@@ -220,6 +220,8 @@ class WorkerEnded(NamedTuple):
     message: str
     part: int = 0
     """The part that its rows went to."""
+    peak_bytes: int = 0
+    """The most memory that it had, with the processes that it started; 0 where it is not known."""
 
 
 Event = Scored | Failed | NotStarted | Columns | Notice | Ready | StartFailed | WorkerEnded | Farewell

@@ -63,7 +63,8 @@ def crew_for(deployment: Deployment, resources: Resources) -> Crew:
     """Say how many workers a deployment has: its own number, or as many as fit.
 
     As many as fit are as many as there are usable cores; where GPUs are visible, no more than they serve; and
-    no more than there is memory for, at `WORKER_BYTES` and `MODEL_COPIES` times the model each.
+    no more than there is memory for, at ``memory_per_worker`` each where it is given, else at `WORKER_BYTES`
+    and `MODEL_COPIES` times the model.
 
     Parameters
     ----------
@@ -165,6 +166,9 @@ def model_bytes(deployment: Deployment) -> int:
 
 
 def _bytes_per_worker(deployment: Deployment) -> int:
+    limit = deployment.settings.memory_per_worker_bytes
+    if limit is not None:
+        return limit
     return WORKER_BYTES + model_bytes(deployment)
 
 
@@ -179,8 +183,10 @@ def _about_gpus(workers: int, each: float | None, resources: Resources) -> str:
 def _about_memory(workers: int, deployment: Deployment, resources: Resources) -> str:
     assert resources.memory is not None
     what = "a worker with its model" if deployment.model is not None else "a worker"
+    is_said = deployment.settings.memory_per_worker_bytes is not None
+    needs = "may take (memory_per_worker)" if is_said else "is taken to need"
     return (
-        f"{_counted(workers, 'worker')} although more would have a core: {what} is taken to need "
+        f"{_counted(workers, 'worker')} although more would have a core: {what} {needs} "
         f"{_bytes_per_worker(deployment) / 1e9:.1f} GB, and {resources.memory / 1e9:.1f} GB are available; "
         "--workers N starts more"
     )

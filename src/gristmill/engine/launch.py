@@ -21,6 +21,7 @@ import gristmill_worker
 from gristmill.engine.devices import VISIBLE, devices_of, visible_devices
 from gristmill.engine.environment import Interpreter
 from gristmill.engine.machine import usable_cores
+from gristmill.engine.memory import data_limit
 from gristmill.engine.process import Process
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK
 from gristmill.storage.publish import publish_bytes
@@ -85,6 +86,8 @@ class Assignment:
     workers: int = 1
     gpus_per_worker: float | None = None
     """GPUs for one worker, as `devices.devices_of` takes it."""
+    memory_per_worker_bytes: int | None = None
+    """The most memory that a worker may take with the processes that it starts, in bytes; None: no limit."""
     timeout_s: float = 30.0
     """Limit for one ``run()``."""
     init_timeout_s: float = 600.0
@@ -206,6 +209,7 @@ def _argument(assignment: Assignment, worker: int, part: int, working_folder: Pa
             "with_header": assignment.with_header,
             "program_arguments": assignment.program_arguments,
             "logging_level": assignment.logging_level,
+            "data_limit": data_limit(assignment.memory_per_worker_bytes),
             "log": str(_made(assignment.log_path("entry_script_log", worker, ".log.txt"))),
             "error_log": str(_made(assignment.log_path("error", worker, ".txt"))),
         }

@@ -22,10 +22,13 @@ from gristmill.engine.launch import (
     worker_archive,
     worker_folder,
 )
+from gristmill.engine.machine import MachineMemory
 from gristmill.engine.performance import PerformanceLog
 from gristmill.engine.process import let_children_be_awaited
+from gristmill.engine.solitude import Solitude
 from gristmill.engine.supervisor import State, Supervisor
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK, sweep
+from gristmill.engine.watchdog import Watchdog
 from gristmill.errors import JobError, RequestError, StorageError, in_words
 from gristmill.storage.publish import sync_file
 from gristmill_worker.slot import SLOT_BYTES, Slot
@@ -59,7 +62,7 @@ class _Seat:
 class LocalEngine:
     """Runs tasks in worker processes on this machine; see `contract.Engine` for what each method promises."""
 
-    def __init__(self, assignment: Assignment, python: str) -> None:
+    def __init__(self, assignment: Assignment, python: str, memory: MachineMemory | None = None) -> None:
         """Prepare; nothing is started yet.
 
         Parameters
@@ -68,6 +71,8 @@ class LocalEngine:
             What the workers are to do.
         python
             Our own interpreter, for the guard.
+        memory
+            Tells how much memory is left; this machine's own unless given.
         """
         self._assignment = assignment
         self._selector = selectors.DefaultSelector()
@@ -80,6 +85,8 @@ class LocalEngine:
         self._closing = False
         self._ignores_children = False
         self._performance = PerformanceLog(assignment)
+        self._watchdog = Watchdog(assignment.memory_per_worker_bytes, memory or MachineMemory())
+        self._solitude = Solitude()
 
     def start(self) -> None:
         """Start the guard, then the workers."""
@@ -95,6 +102,7 @@ class LocalEngine:
                 sweep(RUN_MARK, earlier)
                 shutil.rmtree(scratch_folder(earlier), ignore_errors=True)
             self._guarding.start()
+            self._watchdog.start()
             for worker in range(assignment.workers):
                 self._seats.append(_Seat(Slot(str(slots_path(assignment)), worker), start_at=0.0))
             self._fill_seats(time.monotonic(), None)
@@ -108,7 +116,7 @@ class LocalEngine:
     def room(self) -> int:
         """Return what the neediest worker would take."""
         needy = self._neediest()
-        if needy is None:
+        if needy is None or self._solitude.is_wanted:
             return 0
         if self._seconds_per_batch is None:
             return 0 if needy.outstanding_batches else 1
@@ -118,7 +126,10 @@ class LocalEngine:
         return max(1, min(LARGEST_TASK, int(QUEUE_AHEAD_S / max(self._seconds_per_batch, 1e-9))))
 
     def submit(self, task: Task) -> None:
-        """Hand a task to the neediest worker."""
+        """Hand a task to the neediest worker; one that is to be alone waits until all rest."""
+        if task.alone:
+            self._solitude.ask(task)
+            return
         needy = self._neediest()
         assert needy is not None, "submit() without room()"
         needy.submit(task)
@@ -126,9 +137,11 @@ class LocalEngine:
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """Return what has happened."""
+        host, events = self._solitude.seek(self._alive())
+        if host is not None:
+            self._watch_writes(host)
         now = time.monotonic()
-        wait_s = max(0.0, min(timeout_s, self._last_clock + _CLOCK_S - now))
-        events: list[Event] = []
+        wait_s = 0.0 if events else max(0.0, min(timeout_s, self._last_clock + _CLOCK_S - now))
         deaths: list[Supervisor] = []
         for key, mask in self._selector.select(wait_s):
             self._on_ready(key.data, mask, events, deaths)
@@ -167,12 +180,12 @@ class LocalEngine:
         return Load(
             workers=sum(not seat.given_up for seat in self._seats),
             ready=sum(s.state is State.READY for s in supervisors),
-            running=sum(s.outstanding_batches for s in supervisors),
+            running=sum(s.outstanding_batches for s in supervisors) + self._solitude.waiting_batches,
         )
 
     def wind_down(self, limit_s: float) -> Sequence[Event]:
         """Take back what is not begun, and wait for what is running."""
-        events: list[Event] = []
+        events: list[Event] = self._solitude.give_back()
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             for supervisor in self._alive():
@@ -185,7 +198,7 @@ class LocalEngine:
     def halt(self) -> Sequence[Event]:
         """Kill every worker now and return what had finished and what is not started."""
         self._closing = True
-        events: list[Event] = []
+        events: list[Event] = self._solitude.give_back()
         alive = self._alive()
         for supervisor in alive:
             supervisor.halt()
@@ -198,7 +211,7 @@ class LocalEngine:
     def close(self) -> Sequence[Event]:
         """Let the workers end, and make sure that nothing of the run is left."""
         self._closing = True
-        events: list[Event] = []
+        events: list[Event] = self._solitude.give_back()
         for supervisor in self._alive():
             if supervisor.is_idle:
                 supervisor.stop()
@@ -230,15 +243,17 @@ class LocalEngine:
         launched = launch_worker(self._assignment, self._archive, worker, part)
         supervisor = Supervisor(self._assignment, launched, seat.slot, worker, part, time.monotonic())
         seat.supervisor = supervisor
+        self._watchdog.watch(supervisor)
         self._selector.register(launched.incoming, selectors.EVENT_READ, (supervisor, "read"))
         self._selector.register(launched.process, selectors.EVENT_READ, (supervisor, "death"))
 
     def _bury(self, supervisor: Supervisor, events: list[Event]) -> None:
         """A worker is dead: collect what it owes, kill what it left, fill its seat again."""
+        self._watchdog.bury(supervisor, time.monotonic())
         happened = supervisor.on_death()
         events.extend(happened)
-        run_id = self._assignment.run_id
-        sweep(WORKER_MARK, f"{run_id}.{supervisor.worker}.{supervisor.part}")
+        self._performance.note_end(supervisor.worker, supervisor.process.id, supervisor.peak_bytes)
+        sweep(WORKER_MARK, supervisor.mark)
         for file in (supervisor.incoming, supervisor.process):
             self._selector.unregister(file)
         if supervisor.outgoing in self._selector.get_map():
@@ -266,11 +281,14 @@ class LocalEngine:
             deaths.append(supervisor)
 
     def _on_clock(self, now: float, events: list[Event]) -> None:
-        self._performance.sample(now, [(s.worker, s.process.id) for s in self._alive()])
-        for supervisor in self._alive():
+        alive = self._alive()
+        events.extend(self._watchdog.on_clock(now, alive, self._solitude.host))
+        self._performance.sample(now, [(s.worker, s.process.id, *self._watchdog.usage(s)) for s in alive])
+        for supervisor in alive:
             supervisor.on_clock(now)
             events.extend(supervisor.recall_if_stuck(STUCK_S))
-        if not self._closing:
+        is_free = not self._solitude.is_wanted and self._watchdog.may_start(bool(alive))
+        if not self._closing and (is_free or not alive):
             self._fill_seats(now, events)
 
     def _fill_seats(self, now: float, events: list[Event] | None) -> None:
@@ -340,6 +358,7 @@ class LocalEngine:
         self._seats.clear()
         sweep(RUN_MARK, self._assignment.run_id)
         self._guarding.close()
+        self._watchdog.close()
         shutil.rmtree(self._assignment.scratch, ignore_errors=True)
         if self._ignores_children:
             self._ignores_children = False

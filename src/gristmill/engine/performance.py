@@ -1,4 +1,7 @@
-"""The performance log: processor time and memory of every worker, now and then (contract, section 6)."""
+"""The performance log: processor time and memory of every worker, now and then (contract, section 6).
+
+`gristmill.run.peaks` reads the most memory from it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class PerformanceLog:
         self._folder = assignment.logs.parent / "perf" / assignment.node
         self._sampled_at = time.monotonic()
 
-    def sample(self, now: float, workers: list[tuple[int, int]]) -> None:
+    def sample(self, now: float, workers: list[tuple[int, int, int, int]]) -> None:
         """Write down what each worker uses, if it is time; a log that cannot be written costs no work.
 
         Parameters
@@ -29,23 +32,30 @@ class PerformanceLog:
         now
             Monotonic time, in seconds.
         workers
-            (slot, process id) of each.
+            (slot, process id, memory now, most memory so far) of each, in bytes, with the processes that it
+            started.
         """
         if now - self._sampled_at >= EVERY_S:
             self._sampled_at = now
             with suppress(OSError):
-                self._write(workers)
+                for slot, process, taken, peak in workers:
+                    used = usage_of(process)
+                    if used is not None:
+                        self._write(slot, f"{process},{used[0]:.2f},{used[1]},{taken},{peak}")
 
-    def _write(self, workers: list[tuple[int, int]]) -> None:
+    def note_end(self, slot: int, process: int, peak: int) -> None:
+        """Write down the most memory that a worker had which is gone, in bytes; 0 where it is not known."""
+        if peak:
+            with suppress(OSError):
+                self._write(slot, f"{process},,,,{peak}")
+
+    def _write(self, slot: int, fields: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"process{slot:03d}.csv"
+        header = "" if path.exists() else "at,process,cpu_seconds,resident_bytes,memory_bytes,peak_bytes\n"
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        for slot, process in workers:
-            used = usage_of(process)
-            if used is not None:
-                path = self._folder / f"process{slot:03d}.csv"
-                header = "" if path.exists() else "at,process,cpu_seconds,resident_bytes\n"
-                with open(path, "a", encoding="ascii") as log:
-                    log.write(f"{header}{at},{process},{used[0]:.2f},{used[1]}\n")
+        with open(path, "a", encoding="ascii") as log:
+            log.write(f"{header}{at},{fields}\n")
 
 
 def usage_of(process: int, proc: Path = Path("/proc")) -> tuple[float, int] | None:

@@ -102,6 +102,12 @@ class Process:
             _, self._status = os.waitpid(self.id, 0)
         return self._status
 
+    @property
+    def was_killed(self) -> bool:
+        """Say whether SIGKILL ended it, which may have been the kernel's; waits for its death."""
+        status = self.wait()
+        return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
     def kill(self) -> None:
         """Kill the process and its group; a process that is dead already is fine."""
         if self._status is None:

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from gristmill.engine.answers import failed_in, scored_in
+from gristmill.engine.answers import failed_in, farewell_in, scored_in
 from gristmill.engine.contract import (
     Columns,
     Event,
     Failed,
-    Farewell,
     Notice,
     Ready,
     Reason,
@@ -41,6 +40,10 @@ _WHEN = {
     slots.STARTING: " before it could load the script",
     slots.LOADING: " while it loaded the script or in init()",
 }
+
+
+#: An ordinal that no mini-batch has.
+_NOBODY = -1
 
 
 class State(Enum):
@@ -66,6 +69,8 @@ class Supervisor:
         self.state = State.LOADING
         self.said_goodbye_at: float | None = None
         """When it answered that it was told to stop; then only the interpreter's own end is left."""
+        self.peak_bytes = 0
+        """The most memory that it had, as far as it is known."""
         self._assignment = assignment
         self._slot = slot
         self._spawned_at = now
@@ -114,6 +119,33 @@ class Supervisor:
         if self.state is State.READY:
             self.state = State.STOPPING
             self._send(wire.frame(wire.STOP))
+
+    @property
+    def mark(self) -> str:
+        """What its process carries, and each that it starts (see `sweep.WORKER_MARK`)."""
+        return f"{self._assignment.run_id}.{self.worker}.{self.part}"
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether it is in ``run()``."""
+        return self.state is State.READY and self._slot.read().state == slots.RUNNING
+
+    def stop_for(self, reason: Reason, words: str) -> None:
+        """Kill the worker for what it is running now, if that is to blame; what it begins later is not."""
+        if self._death is None:
+            activity = self._slot.read()
+            self._blamed = activity.ordinal if activity.state == slots.RUNNING else _NOBODY
+            self._kill_for(reason, words)
+
+    def explain(self, reason: Reason, words: str) -> None:
+        """Say what killed the worker, where nobody here did; for an owner who can prove it."""
+        if self._death is None and not self._is_halted:
+            self._death = (reason, words)
+
+    @property
+    def is_being_killed(self) -> bool:
+        """Say whether it was killed by us and its death has not been taken in yet."""
+        return self._death is not None or self._is_halted
 
     def kill(self) -> None:
         """Kill the worker and its process group; the owner sweeps what has left the group."""
@@ -175,7 +207,8 @@ class Supervisor:
             seconds = (time.monotonic_ns() - activity.since_ns) / 1e9
             opened, log = os.fsdecode(self._slot.opened()), self._log("stderr")
             told = (reason, message, "", seconds, self.worker, log)
-            events.append(Failed(failed, activity.attempt, *told, opened=opened))
+            shared = reason is Reason.INFRASTRUCTURE  # it was stopped for what its neighbours took as well
+            events.append(Failed(failed, activity.attempt, *told, opened=opened, alone_next=shared))
             self._owed.answer(1)
         if self._is_halted:
             pass
@@ -185,7 +218,7 @@ class Supervisor:
             text = f"worker {self.worker} {words} in shutdown(); what it wrote there is lost"
             events.append(Notice("shutdown_died", text))
         elif self.state is not State.STOPPING:
-            events.append(WorkerEnded(self.worker, self._ended(words), self.part))
+            events.append(WorkerEnded(self.worker, self._ended(words), self.part, self.peak_bytes))
         events.extend(self._owed.take_back(0, self._owed.batches))
         self.state = State.DEAD
         return events
@@ -280,8 +313,8 @@ class Supervisor:
             problem = message["shutdown_error"]
             if problem:
                 events.append(Notice("shutdown", f"shutdown() failed, which changes nothing: {problem}"))
-            left = [message[name] for name in ("files", "offset", "attached", "attached_crc", "peak_bytes")]
-            events.append(Farewell(self.worker, self.part, *left))
+            self.peak_bytes = max(self.peak_bytes, message["peak_bytes"])
+            events.append(farewell_in(message, self.part, self.worker, self.peak_bytes))
 
     def _scored(self, fields: Sequence[Any], events: list[Event]) -> None:
         scored = scored_in(fields, self.part, self.worker)

@@ -13,6 +13,7 @@ from pathlib import Path
 from gristmill.errors import StorageError, in_words
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
 from gristmill.run.ledger import Ledger
+from gristmill.run.peaks import peaks_of
 from gristmill.run.records import Start
 from gristmill.run.tables import write_tables
 from gristmill.spec.values import OutputAction
@@ -69,7 +70,7 @@ def write_reports(folder: JobFolder, job: Job, ledger: Ledger) -> None:
     logs = folder.logs
     try:
         logs.mkdir(parents=True, exist_ok=True)
-        starts = write_tables(folder.journal, logs / "sys" / "job_report")
+        starts = write_tables(folder.journal, logs / "sys" / "job_report", peaks_of(logs))
         _write(logs / README, _README)
         _write(logs / RESULT, _result(folder, job, ledger))
         if job.status is Status.FAILED:

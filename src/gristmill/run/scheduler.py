@@ -105,7 +105,7 @@ class Scheduler:
         self._plan_is_told = False
         self._ending: Ending | None = None
         self.peak_bytes = 0
-        """The most memory that a worker had which has said goodbye."""
+        """The most memory that a worker had which is gone."""
         self._synced_at = time.monotonic()
 
     @property
@@ -220,6 +220,7 @@ class Scheduler:
                 self._take_start_failure(event)
         elif isinstance(event, WorkerEnded):
             self._leaving.discard(event.worker)
+            self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
             self._notices.append(f"{event.message}; it is replaced")
             for scored in self._revoke_held(event.part):
                 self._backlog.put_back(scored.span, scored.attempt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ _TRY_COLUMNS = (
     "start_of_job",
 )
 _TALLY_COLUMNS = ("mini_batches", "items", "failed_tries", "seconds_in_run")
+#: The most memory of a worker, with what it started; empty where it is not known.
+_PEAK = "peak_bytes"
 #: This machine is one node.
 _NODE = "node-0"
 
@@ -57,7 +60,7 @@ class _Tally:
         return self.mini_batches, self.items, self.failed_tries, _seconds(self.seconds)
 
 
-def write_tables(journal: Path, folder: Path) -> list[Start]:
+def write_tables(journal: Path, folder: Path, peaks: Mapping[int, int]) -> list[Start]:
     """Write the tables of everything that the journal tells, what was revoked later included; safe to repeat.
 
     Parameters
@@ -66,6 +69,8 @@ def write_tables(journal: Path, folder: Path) -> list[Start]:
         The job's journal, flushed.
     folder
         Where they come to stand; it is made if it is missing.
+    peaks
+        The most memory that each worker had, in bytes; of the others nothing is known.
 
     Returns
     -------
@@ -91,11 +96,11 @@ def write_tables(journal: Path, folder: Path) -> list[Start]:
                 table.add(_try_row(record, len(starts)))
                 workers.setdefault(record.worker, _Tally()).add(record)
                 node.add(record)
-    with _Table(folder / PROCESSES, ("node", "worker", *_TALLY_COLUMNS)) as table:
+    with _Table(folder / PROCESSES, ("node", "worker", *_TALLY_COLUMNS, _PEAK)) as table:
         for worker, tally in sorted(workers.items()):
-            table.add((_NODE, worker, *tally.row()))
-    with _Table(folder / NODES, ("node", *_TALLY_COLUMNS)) as table:
-        table.add((_NODE, *node.row()))
+            table.add((_NODE, worker, *tally.row(), peaks.get(worker, "")))
+    with _Table(folder / NODES, ("node", *_TALLY_COLUMNS, _PEAK)) as table:
+        table.add((_NODE, *node.row(), max(peaks.values(), default="")))
     return starts
 
 

@@ -91,6 +91,7 @@ def assignment_for(
         logging_level=settings.logging_level,
         workers=workers,
         gpus_per_worker=settings.gpus_per_worker,
+        memory_per_worker_bytes=settings.memory_per_worker_bytes,
         timeout_s=settings.timeout_s,
         init_timeout_s=settings.init_timeout_s,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from gristmill.errors import JournalError
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status
+from gristmill.run.peaks import peaks_of
 from gristmill.run.publication import csv_read_hint
 from gristmill.run.replay import read_history
 from gristmill.run.report import summary_line
@@ -50,6 +51,8 @@ class JobView:
     """The line of Python that reads the predictions."""
     projection: dict[str, Any] | None = None
     """Of a sample: items, seconds, output_bytes and memory_bytes of the whole input."""
+    peak_bytes: int | None = None
+    """The most memory that a worker had, with what it started; None where it is not known."""
     mlflow_runs: tuple[TrackedRun, ...] = ()
     """What the script logged with MLflow in the job's own store."""
 
@@ -97,6 +100,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         next_command=f"gristmill resume {job.name}" if interrupted or job.is_worth_resuming else None,
         read_hint=hint,
         projection=asdict(job.projection) if job.projection is not None else None,
+        peak_bytes=max(peaks_of(folder.logs).values(), default=None),
         mlflow_runs=tracked_runs(folder.path / _TRACKING_STORE),
     )
 

@@ -203,6 +203,7 @@ def _settings(file: DeploymentFile) -> Settings:
         isolate_failures=extensions.isolate_failures,
         shared_header=extensions.shared_header,
         gpus_per_worker=extensions.gpus_per_worker,
+        memory_per_worker_bytes=extensions.memory_per_worker,
     )
 
 

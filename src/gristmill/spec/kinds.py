@@ -26,6 +26,8 @@ from gristmill.spec.values import ErrorThreshold
 LARGEST_NUMBER = 2**31 - 1
 MOST_WORKERS = 1024
 """Worker processes on one machine; more is a slip of the finger."""
+LEAST_MEMORY = 32_000_000
+"""Bytes for one worker; with less, hardly a Python with a library starts."""
 _FORBIDDEN_IN_FILE_NAMES = '~"#%&*:<>?/\\{|}'
 _REGISTRY = re.compile(r"azureml://registries/", re.IGNORECASE)
 _REFERENCE = re.compile(r"azureml:", re.IGNORECASE)
@@ -34,6 +36,7 @@ _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*%\s*")
 _SPAN = re.compile(
     r"\s*([0-9]{1,9}(?:\.[0-9]+)?)\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?)\s*", re.IGNORECASE
 )
+_SIZE = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kmgt]?)(i?)(b?)\s*", re.IGNORECASE)
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 _NAME = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 Choice = TypeVar("Choice", bound=Enum)
@@ -166,6 +169,22 @@ def gpus(node: Any) -> float:
     if 0 < given < 1 / MOST_WORKERS:
         raise wrong(f"must be at least {1 / MOST_WORKERS:.3f}, or 0 for none {got(node)}")
     return float(given)
+
+
+def memory_of_a_worker(node: Any) -> int:
+    """Take a size in bytes: a whole number, or a number with its unit, such as 2GB or 512MiB."""
+    found = _SIZE.fullmatch(node.text) if isinstance(node, Scalar) else None
+    given = _number(node)
+    if given is None and found and found[4]:
+        step = 1024 if found[3] else 1000
+        given = int(float(found[1]) * step ** " kmgt".index(found[2].lower() or " "))
+    if given is None or given != given // 1 or given < 0:
+        hint = f"; did you mean '{node.text.strip()}B'?" if found and not found[4] and found[2] else ""
+        raise wrong(f"must be a size such as 2GB or 512MiB, or a number of bytes {got(node)}{hint}")
+    if given < LEAST_MEMORY:
+        hint = f"; did you mean '{given:g}GB'?" if 0 < given < 1000 else ""
+        raise wrong(f"must be at least 32MB, which Python takes for itself {got(node)}{hint}")
+    return int(given)
 
 
 def error_threshold(node: Any) -> ErrorThreshold:

@@ -191,6 +191,7 @@ class Extensions(Section):
     input_list: Annotated[Path, PlainValidator(kinds.input_list)] | None = None
     shared_header: Flag = False
     gpus_per_worker: Annotated[float, PlainValidator(kinds.gpus)] | None = None
+    memory_per_worker: Annotated[int, PlainValidator(kinds.memory_of_a_worker)] | None = None
     limit: Count | None = None
     isolate_failures: Flag | None = None
     error_threshold: Threshold | None = None

@@ -114,6 +114,8 @@ class Settings:
     gpus_per_worker: float | None = field(metadata=_NO_RESULT, default=None)
     """GPUs for one worker: 0 hides them, a whole number deals out as many, a share such as 0.5 lets two
     workers use one; None: one each, as far as there are any."""
+    memory_per_worker_bytes: int | None = field(metadata=_NO_RESULT, default=None)
+    """The most memory that a worker may take with the processes that it starts, in bytes; None: no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ def typed(*words: str) -> list[Override]:
         (["--mini", "5"], "settings.mini_batch_size", "5", "--mini-batch-size 5"),
         (["--timeout", "0.5"], "settings.retry_settings.timeout", "0.5", "--timeout 0.5"),
         (["--init-timeout", "9"], "gristmill.init_timeout", "9", "--init-timeout 9"),
+        (["--memory-per-worker", "2GB"], "gristmill.memory_per_worker", "2GB", "--memory-per-worker 2GB"),
         (["--max-retries", "0"], "settings.retry_settings.max_retries", "0", "--max-retries 0"),
         (["--error-threshold", "20%"], "settings.error_threshold", "20%", "--error-threshold 20%"),
         (["--error-threshold", "-1"], "settings.error_threshold", "-1", "--error-threshold -1"),

@@ -200,12 +200,12 @@ def test_every_try_has_a_row(folder: JobFolder, job: Job) -> None:
 def test_workers_and_nodes_have_sums(folder: JobFolder, job: Job) -> None:
     report = reported(folder, job, *ALL) / "sys" / "job_report"
     assert (report / "process_summary.csv").read_text() == (
-        "node,worker,mini_batches,items,failed_tries,seconds_in_run\n"
-        "node-0,0,3,30,0,0.750000\n"
-        "node-0,1,1,10,1,30.250000\n"
+        "node,worker,mini_batches,items,failed_tries,seconds_in_run,peak_bytes\n"
+        "node-0,0,3,30,0,0.750000,\n"
+        "node-0,1,1,10,1,30.250000,\n"
     )
     assert (report / "node_summary.csv").read_text() == (
-        "node,mini_batches,items,failed_tries,seconds_in_run\nnode-0,4,40,1,31.000000\n"
+        "node,mini_batches,items,failed_tries,seconds_in_run,peak_bytes\nnode-0,4,40,1,31.000000,\n"
     )
 
 

@@ -202,6 +202,12 @@ EXTENSIONS = [
     ("gpus_per_worker: 0", "gpus_per_worker", 0.0),
     ("gpus_per_worker: 2", "gpus_per_worker", 2.0),
     ("gpus_per_worker: .5", "gpus_per_worker", 0.5),
+    ("memory_per_worker: 2GB", "memory_per_worker_bytes", 2_000_000_000),
+    ("memory_per_worker: 1.5 gib", "memory_per_worker_bytes", 3 << 29),
+    ("memory_per_worker: 512MiB", "memory_per_worker_bytes", 512 << 20),
+    ("memory_per_worker: 64000kB", "memory_per_worker_bytes", 64_000_000),
+    ("memory_per_worker: 100000000", "memory_per_worker_bytes", 100_000_000),
+    ("memory_per_worker: 100000000B", "memory_per_worker_bytes", 100_000_000),
     ("error_threshold: 5", "error_threshold", ErrorThreshold(items=5, fraction=None)),
     ("error_threshold: 2.5 %", "error_threshold", ErrorThreshold(items=None, fraction=0.025)),
 ]

@@ -142,6 +142,18 @@ MISTAKES = [
      " that each worker takes, such as 0.5 (got '-1')"),
     ("gristmill: {gpus_per_worker: 1e-9}\n",
      "d.yml:1:30: gristmill.gpus_per_worker: must be at least 0.001, or 0 for none (got '1e-9')"),
+    ("gristmill: {memory_per_worker: 2G}\n",
+     "d.yml:1:32: gristmill.memory_per_worker: must be a size such as 2GB or 512MiB, or a number of bytes"
+     " (got '2G'); did you mean '2GB'?"),
+    ("gristmill: {memory_per_worker: much}\n",
+     "d.yml:1:32: gristmill.memory_per_worker: must be a size such as 2GB or 512MiB, or a number of bytes"
+     " (got 'much')"),
+    ("gristmill: {memory_per_worker: -1GB}\n",
+     "d.yml:1:32: gristmill.memory_per_worker: must be a size such as 2GB or 512MiB, or a number of bytes"
+     " (got '-1GB')"),
+    ("gristmill: {memory_per_worker: 2}\n",
+     "d.yml:1:32: gristmill.memory_per_worker: must be at least 32MB, which Python takes for itself"
+     " (got '2'); did you mean '2GB'?"),
     # Paths
     ("model: modle\n",
      "d.yml:1:8: model: no such file or folder: HERE/modle (got 'modle'); did you mean 'model'?"),

@@ -61,7 +61,9 @@ def test_record_of_an_older_version_has_no_selection(folder: Path) -> None:
     assert deployment_from_json(data) == deployment
 
 
-@pytest.mark.parametrize("name", ["include_output_header", "shared_header", "gpus_per_worker"])
+@pytest.mark.parametrize(
+    "name", ["include_output_header", "shared_header", "gpus_per_worker", "memory_per_worker_bytes"]
+)
 def test_record_of_an_older_version_leaves_the_switch_off(folder: Path, name: str) -> None:
     deployment = load(folder / "src" / "score.py")
     data = deployment_to_json(deployment)
