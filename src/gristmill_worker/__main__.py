@@ -24,6 +24,7 @@ from gristmill_worker.part import Part
 from gristmill_worker.rows import Encoded, encoder
 from gristmill_worker.script import ScriptError
 from gristmill_worker.slot import Slot
+from gristmill_worker.stacks import show_when_asked
 from gristmill_worker.wire import HELLO, PROTOCOL, START_FAILED
 from gristmill_worker.writes import Writes
 
@@ -65,6 +66,7 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
         encode = encoder_of(configuration)
     except ScriptError as error:
         return _refuse(channel, configuration["error_log"], str(error))
+    show_when_asked(configuration["stacks"], configuration["tracer"])
     slot = Slot(configuration["slots"], configuration["slot"])
     worker = Worker(
         channel=channel,

@@ -235,7 +235,7 @@ NEWCOMERS = {
     "logs": ("logs j", "there is no command 'logs'; type gristmill job logs"),
     "list": ("list", "there is no command 'list'; type gristmill job list"),
     "status": ("status j", "there is no command 'status'; type gristmill job show"),
-    "a bare job": ("job", "which of its commands? There are show, list, logs, cancel"),
+    "a bare job": ("job", "which of its commands? There are show, list, logs, stacks, cancel"),
     "no folder in /proc": (
         "run good.yml --input in --output-path /proc/x",
         "used: No such file or directory; choose",

@@ -31,6 +31,8 @@ class FailedItem:
     """How often it was tried."""
     traceback: str
     """The script's own traceback of the last try, or its last stack; empty where there is none."""
+    activity: str
+    """Of a timeout ``computing`` or ``waiting``: what it was doing when its time was up; else empty."""
     mini_batch: int
     """The number of its mini-batch, from 0."""
     worker: int
@@ -84,6 +86,7 @@ def _items(lines: Iterator[Mapping[str, Any]]) -> Iterator[FailedItem]:
             message=line["message"],
             tries=line["tries"],
             traceback=traceback,
+            activity=line.get("activity", ""),
             mini_batch=line["mini_batch"],
             worker=line["worker"],
             log=line["log"],

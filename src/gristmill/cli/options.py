@@ -59,7 +59,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--version", action="version", version=f"gristmill {__version__}", help="print the version"
     )
     parser.add_commands(COMMANDS)
-    job = parser.add_command("job", "look at the jobs, or cancel one: show, list, logs, cancel")
+    job = parser.add_command("job", "look at the jobs, or cancel one: show, list, logs, stacks, cancel")
     job.add_commands(JOB_COMMANDS)
     parser.elsewhere = {**_ELSEWHERE, **{name: f"gristmill job {name}" for name in JOB_COMMANDS}}
     if not argv:
@@ -193,6 +193,11 @@ JOB_COMMANDS = {
     "list": Command("all jobs, the newest first", _list_options, "gristmill.cli.job:list_jobs"),
     "logs": Command(
         "the log files of a job, and what the most telling ones say", _logs_options, "gristmill.cli.job:logs"
+    ),
+    "stacks": Command(
+        "what every worker of a running job is doing, line by line",
+        _job_options,
+        "gristmill.cli.stacks:stacks",
     ),
     "cancel": Command(
         "stop a running job; what is finished is kept", _job_options, "gristmill.cli.job:cancel"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gristmill.shown.words import duration, near
 
 if TYPE_CHECKING:
+    from gristmill.service.in_flight import InFlight
     from gristmill.service.jobs import JobView, Verification
     from gristmill.shown.progress import Taken
 
@@ -17,6 +18,8 @@ _COMPLETED = "Completed"
 #: What is shown of MLflow's runs, and of each run's metrics and parameters.
 _MOST_RUNS = 10
 _MOST_NAMES = 10
+#: Of what is in flight the longest are shown.
+_MOST_IN_FLIGHT = 5
 _LONGEST_PARAMETER = 60
 
 
@@ -51,6 +54,7 @@ def job(view: JobView) -> list[str]:
                 ("started", _moment(view.started_at)),
                 ("ended", _ended(view)),
                 ("go on with", view.next_command),
+                *_in_flight(view),
                 *_tracked(view),
             ]
         ),
@@ -122,6 +126,31 @@ def size(size_bytes: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def in_flight(one: InFlight) -> str:
+    """Say what a worker is running: for how long, which files, and which try it is."""
+    more = f" and {one.items - 1:,} more" if one.items > 1 else ""
+    files = f"{one.inputs[0]}{more}" if one.inputs else "something"
+    opened = f"; opened last: {one.opened}" if one.opened and one.items > 1 else ""
+    which = f"mini-batch {one.mini_batch}, try {one.attempt}{opened}"
+    return printable(f"worker {one.worker} for {duration(one.seconds)}: {files} ({which})")
+
+
+def printable(text: str) -> str:
+    """Write what cannot be shown as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _in_flight(view: JobView) -> list[tuple[str, str]]:
+    """Show what has been running longest, a line each."""
+    rows = [
+        ("" if number else "in flight", in_flight(one))
+        for number, one in enumerate(view.in_flight[:_MOST_IN_FLIGHT])
+    ]
+    if len(view.in_flight) > _MOST_IN_FLIGHT:
+        rows.append(("", f"and {len(view.in_flight) - _MOST_IN_FLIGHT} more: --json has all"))
+    return rows
+
+
 def _places(view: JobView) -> list[tuple[str, str | None]]:
     label = "predictions" if view.status == _COMPLETED else "so far"
     return [
@@ -151,7 +180,7 @@ def _tracked(view: JobView) -> list[tuple[str, str]]:
         )
         params = _listed(f"{key}={value[:_LONGEST_PARAMETER]}" for key, value in run.params.items())
         words = " ".join(filter(None, (metrics, f"({params})" if params else "")))
-        rows.append(("" if number else "mlflow", _printable(f"{run.name}: {words}")))
+        rows.append(("" if number else "mlflow", printable(f"{run.name}: {words}")))
     if len(view.mlflow_runs) > _MOST_RUNS:
         rows.append(("", f"and {len(view.mlflow_runs) - _MOST_RUNS} more runs: --json has all"))
     return rows
@@ -161,10 +190,6 @@ def _listed(words: Iterable[str]) -> str:
     known = list(words)
     more = [f"{len(known) - _MOST_NAMES} more"] if len(known) > _MOST_NAMES else []
     return ", ".join([*known[:_MOST_NAMES], *more])
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _peak(view: JobView) -> str | None:

@@ -23,6 +23,7 @@ from gristmill.engine.environment import Interpreter
 from gristmill.engine.machine import usable_cores
 from gristmill.engine.memory import data_limit
 from gristmill.engine.process import Process
+from gristmill.engine.stack_request import needs_permission, spy_program
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK
 from gristmill.storage.publish import publish_bytes
 
@@ -103,6 +104,13 @@ class Assignment:
         named = VISIBLE in self.environment_variables
         return () if named or self.gpus_per_worker == 0 else visible_devices()
 
+    @cached_property
+    def lets_trace(self) -> bool:
+        """Whether the workers are to permit us, and what we start, to look into them: it has to be said where
+        the kernel would not, and only ``py-spy`` wants it.
+        """
+        return needs_permission() and spy_program() is not None
+
     def part_path(self, part: int) -> Path:
         """Return the file of a part."""
         return part_path(self.staging, part)
@@ -122,6 +130,11 @@ def worker_folder(assignment: Assignment, worker: int, part: int) -> Path:
     most.
     """
     return assignment.scratch / f"w{worker}-{part - assignment.fence * PARTS_PER_START}"
+
+
+def stacks_path(assignment: Assignment, worker: int, part: int) -> Path:
+    """Return the file in which a worker writes down its stacks when it is asked to."""
+    return assignment.scratch / f"s{worker}-{part - assignment.fence * PARTS_PER_START}"
 
 
 def part_path(staging: Path, part: int) -> Path:
@@ -197,6 +210,8 @@ def _argument(assignment: Assignment, worker: int, part: int, working_folder: Pa
             "outgoing": _CHANNEL_OUT,
             "slots": str(slots_path(assignment)),
             "slot": worker,
+            "stacks": str(stacks_path(assignment, worker, part)),
+            "tracer": os.getpid() if assignment.lets_trace else None,
             "working_folder": str(working_folder),
             "code": str(assignment.code),
             "script": str(assignment.script),

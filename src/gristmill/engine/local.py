@@ -285,7 +285,7 @@ class LocalEngine:
         events.extend(self._watchdog.on_clock(now, alive, self._solitude.host))
         self._performance.sample(now, [(s.worker, s.process.id, *self._watchdog.usage(s)) for s in alive])
         for supervisor in alive:
-            supervisor.on_clock(now)
+            events.extend(supervisor.on_clock(now))
             events.extend(supervisor.recall_if_stuck(STUCK_S))
         is_free = not self._solitude.is_wanted and self._watchdog.may_start(bool(alive))
         if not self._closing and (is_free or not alive):

@@ -27,6 +27,7 @@ from gristmill.engine.contract import (
     Task,
     WorkerEnded,
 )
+from gristmill.engine.inquest import Inquest
 from gristmill.engine.launch import Assignment, Launched
 from gristmill.engine.owed import OwedWork
 from gristmill.engine.process import exit_in_words
@@ -84,8 +85,9 @@ class Supervisor:
         self._death: tuple[Reason, str] | None = None
         self._has_worked = False
         self._is_halted = False
-        self._blamed: int | None = None
-        """The ordinal of the mini-batch that ran out of time."""
+        self._inquest = Inquest(assignment, self.process.id, worker, part)
+        self._at_deadline: slots.Activity | None = None
+        """What it was doing when its time was up; what it does after that is not taken any more."""
 
     # What the owner asks of it
 
@@ -102,12 +104,17 @@ class Supervisor:
     @property
     def takes_work(self) -> bool:
         """Say whether it may be handed a task."""
-        return self.state is State.READY and self._recalled_to is None and self._death is None
+        return self.state is State.READY and self._recalled_to is None and self._is_living
 
     @property
     def wants_to_write(self) -> bool:
         """Say whether the pipe was full and something is left to be written."""
         return bool(self._unsent)
+
+    @property
+    def _is_living(self) -> bool:
+        """Whether it is not about to be killed."""
+        return self._death is None and not self._inquest.has_begun
 
     def submit(self, task: Task) -> None:
         """Hand over a task."""
@@ -176,6 +183,9 @@ class Supervisor:
             received += chunk
             if len(chunk) < _READ_BYTES:
                 break
+        if self._inquest.has_begun:
+            received.clear()
+            return events
         header, position = wire.FRAME, 0
         while len(received) - position >= header.size:
             length, kind = header.unpack_from(received, position)
@@ -193,22 +203,31 @@ class Supervisor:
         """The process is dead: answer everything that it still owes."""
         events = self.on_readable()
         status = self.process.wait()
-        activity = self._slot.read()
+        activity = self._at_deadline or self._slot.read()
         self._take_pending(activity.pending, events)
         running = activity.state == slots.RUNNING and self._owed.begins_with(
             activity.first, activity.first_item
         )
-        if self._is_halted or self._blamed not in (None, activity.ordinal):
-            running = False  # no fault of its own: we stopped it, or meant the one before it
+        if self._is_halted:
+            running = False  # no fault of its own: we stopped it
+        if self._inquest.has_begun:
+            self._inquest.close()
+            is_start = self.state is State.LOADING
+            self._death = (Reason.TIMEOUT, self._inquest.in_words(is_start))
         reason, words = self._death or (Reason.WORKER_DIED, exit_in_words(status))
         message = words if self._death is not None else f"the worker {words}"
         if running:
             failed = Span(activity.first, 1, activity.first_item, activity.items)
             seconds = (time.monotonic_ns() - activity.since_ns) / 1e9
-            opened, log = os.fsdecode(self._slot.opened()), self._log("stderr")
-            told = (reason, message, "", seconds, self.worker, log)
+            opened, stacks = os.fsdecode(self._slot.opened()), self._inquest.stacks
+            head = f"mini-batch {activity.first}, try {activity.attempt}\n"
+            log = self._inquest.noted(head + message) or self._log("stderr")
+            told = (reason, message, stacks, seconds, self.worker, log)
+            doing = self._inquest.activity
             shared = reason is Reason.INFRASTRUCTURE  # it was stopped for what its neighbours took as well
-            events.append(Failed(failed, activity.attempt, *told, opened=opened, alone_next=shared))
+            events.append(
+                Failed(failed, activity.attempt, *told, opened=opened, alone_next=shared, activity=doing)
+            )
             self._owed.answer(1)
         if self._is_halted:
             pass
@@ -223,30 +242,35 @@ class Supervisor:
         self.state = State.DEAD
         return events
 
-    def on_clock(self, now: float) -> None:
-        """Look at the deadlines of the start and of the running mini-batch; kill what is over its limit."""
-        if self._death is not None or self.state in (State.STOPPING, State.DEAD):
-            return
-        if self.state is State.LOADING:
-            limit_s = self._assignment.init_timeout_s
-            if now - self._spawned_at > limit_s:
-                self._kill_for(
-                    Reason.TIMEOUT,
-                    f"the worker did not finish loading and init() within {limit_s:g} s and was killed; "
-                    "raise init_timeout if it needs longer",
-                )
-            return
-        limit_s = self._assignment.timeout_s
-        if self._owed.batches and self._running_for() > limit_s:
-            seen = self._slot.read()
-            time.sleep(_SECOND_LOOK_S)
-            again = self._slot.read()
-            if again.state == slots.RUNNING and again.ordinal == seen.ordinal:
-                self._blamed = again.ordinal
-                self._kill_for(
-                    Reason.TIMEOUT,
-                    f"run() did not return within {limit_s:g} s (timeout); its worker was killed",
-                )
+    def on_clock(self, now: float) -> list[Event]:
+        """Look at the deadlines of the start and of the running mini-batch.
+
+        What is over its limit is lost from that moment, whatever it still does. Its stacks are asked for, and
+        it is killed when they are there, or do not come.
+        """
+        if self._inquest.has_begun:
+            if self._inquest.is_closed(now):
+                self.kill()
+        elif self._death is not None or self.state in (State.STOPPING, State.DEAD):
+            pass
+        elif self.state is State.LOADING:
+            if self._inquest.is_over(-1, now - self._spawned_at, self._assignment.init_timeout_s):
+                self._inquest.begin(now)
+        elif self._owed.batches:
+            ordinal, spent_s = self._slot.read().ordinal, self._running_for()
+            if self._inquest.is_over(ordinal, spent_s, self._assignment.timeout_s):
+                return self._end_of_time(ordinal, now)
+        return []
+
+    def _end_of_time(self, ordinal: int, now: float) -> list[Event]:
+        """The running mini-batch is over its limit, if it still is the one that runs after a second look."""
+        time.sleep(_SECOND_LOOK_S)
+        events = self.on_readable()  # what it has finished before counts
+        activity = self._slot.read()
+        if activity.state == slots.RUNNING and activity.ordinal == ordinal:
+            self._at_deadline = activity
+            self._inquest.begin(now)
+        return events
 
     def recall_if_stuck(self, stuck_s: float) -> list[Event]:
         """Take back what waits behind a mini-batch that has been running for longer than ``stuck_s``.
@@ -360,7 +384,8 @@ class Supervisor:
     def _died_at_start(self, message: str, state: int) -> StartFailed:
         if self._death is None:
             message += _WHEN.get(state, " before its first mini-batch")
-        return StartFailed(self.worker, message, "", self._log("stderr"))
+        log = self._inquest.noted(message) or self._log("stderr")
+        return StartFailed(self.worker, message, self._inquest.stacks, log)
 
     def _ended(self, words: str) -> str:
         colon = ":" if self._death is not None else ""

@@ -172,6 +172,7 @@ def _failed_lines(failed: FailedTry, paths_of: PathsOf) -> Iterator[bytes]:
                 "worker": failed.worker,
                 "log": failed.log,
                 **({"traceback": failed.traceback} if number == 0 else {"same_as": inputs[0]}),
+                "activity": failed.activity,
                 "seconds": round(failed.seconds, 6),
                 "at": failed.at,
             }
@@ -198,6 +199,7 @@ def _short_line(scored: Scored, paths_of: PathsOf) -> bytes:
             "worker": scored.worker,
             "log": "",
             "traceback": "",
+            "activity": "",
             "seconds": round(scored.seconds, 6),
             "at": "",
         }

@@ -127,6 +127,21 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def holder_of(path: Path) -> tuple[int, str] | None:
+    """Return process and host that hold a job's lock, or held it when they died; None where none are named.
+
+    Parameters
+    ----------
+    path
+        The lock of the job.
+    """
+    try:
+        held = json.loads(path.read_bytes())
+        return int(held["pid"]), str(held["host"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
 def _held_by(job: str, holder: dict[str, object]) -> str:
     who = "another process"
     if holder:

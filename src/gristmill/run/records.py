@@ -52,6 +52,8 @@ class FailedTry(NamedTuple):
     """Items in the span."""
     at: str
     """UTC, ISO 8601."""
+    activity: str = ""
+    """``computing`` or ``waiting`` when its time was up; empty otherwise."""
 
 
 class Divided(NamedTuple):

@@ -36,6 +36,7 @@ from gristmill.run.progress import Progress
 from gristmill.run.verify import Verification, verify_job
 from gristmill.service.advice import advice, circumstances
 from gristmill.service.assignment import assignment_of
+from gristmill.service.in_flight import ProcessStacks, stacks
 from gristmill.service.overlap import check_apart, overlap_notices
 from gristmill.service.preparation import prepare
 from gristmill.service.request import (
@@ -248,6 +249,10 @@ class Jobs:
         folder.read()
         files = [path for path in folder.logs.rglob("*") if path.is_file()]
         return sorted(files, key=lambda path: (_telling(path, folder.logs), str(path)))
+
+    def stacks(self, name: str) -> builtins.list[ProcessStacks]:
+        """Return the Python stacks of every worker of a running job; see `in_flight.stacks`."""
+        return stacks(self._folder(name))
 
     def cancel(self, name: str, wait_s: float) -> JobView:
         """Ask for the end of a job, from any process, and wait for it.

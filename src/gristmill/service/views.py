@@ -13,6 +13,7 @@ from gristmill.run.peaks import peaks_of
 from gristmill.run.publication import csv_read_hint
 from gristmill.run.replay import read_history
 from gristmill.run.report import summary_line
+from gristmill.service.in_flight import InFlight, in_flight
 from gristmill.service.tracking import TrackedRun, tracked_runs
 from gristmill.spec.values import OutputFormat
 
@@ -55,10 +56,16 @@ class JobView:
     """The most memory that a worker had, with what it started; None where it is not known."""
     mlflow_runs: tuple[TrackedRun, ...] = ()
     """What the script logged with MLflow in the job's own store."""
+    in_flight: tuple[InFlight, ...] = ()
+    """What workers have been running for a second or longer, the longest first; only while the job runs."""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as values for JSON."""
-        return {**asdict(self), "mlflow_runs": [asdict(run) for run in self.mlflow_runs]}
+        return {
+            **asdict(self),
+            "mlflow_runs": list(map(asdict, self.mlflow_runs)),
+            "in_flight": list(map(asdict, self.in_flight)),
+        }
 
 
 def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
@@ -102,6 +109,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         projection=asdict(job.projection) if job.projection is not None else None,
         peak_bytes=max(peaks_of(folder.logs).values(), default=None),
         mlflow_runs=tracked_runs(folder.path / _TRACKING_STORE),
+        in_flight=in_flight(folder, job) if is_held else (),
     )
 
 

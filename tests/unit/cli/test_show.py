@@ -11,6 +11,7 @@ import pytest
 
 from gristmill.api.follow import NoDisplay
 from gristmill.cli import show
+from gristmill.service.in_flight import InFlight
 from gristmill.shown.progress import Taken, show_steps
 from unit.cli.doubles import COMPLETED, FAILED, ScriptedJobs, progress, proof
 
@@ -234,3 +235,30 @@ def test_logs_path_is_only_the_folder(
 ) -> None:
     assert gristmill("job", "logs", "digits", "--path") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'logs'}\n"
+
+
+def test_what_is_in_flight_is_shown_a_line_each_and_five_at_most() -> None:
+    one = InFlight(
+        inputs=("a\nb.png",),
+        items=1,
+        mini_batch=7,
+        first_item=0,
+        attempt=2,
+        seconds=75.4,
+        worker=3,
+        process=99,
+        opened="a.png",
+    )
+    two = replace(one, inputs=("c.png", "d.png"), items=2, opened="d.png")
+    unknown = replace(one, inputs=(), items=0, opened="")
+    view = replace(COMPLETED, status="Running", in_flight=(one, two, unknown, one, one, one, one))
+
+    lines = show.job(view)
+
+    assert lines[-6:] == [
+        "in flight     worker 3 for 1 min 15 s: a\\nb.png (mini-batch 7, try 2)",
+        "              worker 3 for 1 min 15 s: c.png and 1 more (mini-batch 7, try 2; opened last: d.png)",
+        "              worker 3 for 1 min 15 s: something (mini-batch 7, try 2)",
+        *["              worker 3 for 1 min 15 s: a\\nb.png (mini-batch 7, try 2)"] * 2,
+        "              and 2 more: --json has all",
+    ]

@@ -84,10 +84,10 @@ def test_a_failed_range_has_a_line_for_each_item(tmp_path: Path) -> None:
     assert target.read_text() == (
         '{"input": "3/0", "reason": "exception", "message": "ValueError: no", "tries": 4, "items": 2, '
         '"mini_batch": 3, "first_item": 0, "worker": 1, "log": "logs/x:9", "traceback": "Traceback…", '
-        '"seconds": 0.25, "at": "2026-01-01"}\n'
+        '"activity": "", "seconds": 0.25, "at": "2026-01-01"}\n'
         '{"input": "3/1", "reason": "exception", "message": "ValueError: no", "tries": 4, "items": 2, '
         '"mini_batch": 3, "first_item": 0, "worker": 1, "log": "logs/x:9", "same_as": "3/0", '
-        '"seconds": 0.25, "at": "2026-01-01"}\n'
+        '"activity": "", "seconds": 0.25, "at": "2026-01-01"}\n'
     )
 
 
@@ -98,8 +98,15 @@ def test_a_short_range_has_one_line_that_names_all_its_files(tmp_path: Path) -> 
     assert target.read_text() == (
         '{"inputs": ["5/0", "5/1"], "reason": "missing_result", "message": "run() returned 1 result for 2 '
         'files; return one element per file", "tries": 1, "missing": 1, "items": 2, "mini_batch": 5, '
-        '"first_item": 0, "worker": 0, "log": "", "traceback": "", "seconds": 0.5, "at": ""}\n'
+        '"first_item": 0, "worker": 0, "log": "", "traceback": "", "activity": "", '
+        '"seconds": 0.5, "at": ""}\n'
     )
+
+
+def test_a_timeout_says_what_was_being_done(tmp_path: Path) -> None:
+    late = failed(3)._replace(reason="timeout", activity="waiting")
+
+    assert [line["activity"] for line in listed(tmp_path, START, late)] == ["waiting", "waiting"]
 
 
 def test_a_part_of_a_mini_batch_names_its_own_items(tmp_path: Path) -> None:

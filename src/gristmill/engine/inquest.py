@@ -1,0 +1,129 @@
+"""What a worker was doing when its time was up: seen before it is killed, and nothing else waits for it."""
+
+from __future__ import annotations
+
+import time
+
+from gristmill.engine.kernel import Look, activity_between, look_at, waiting_for
+from gristmill.engine.launch import Assignment, stacks_path
+from gristmill.engine.stack_request import StackRequest, spy_program
+from gristmill.engine.stacks import in_words, place_in
+
+#: However little is known by then, the worker is killed this long after its time was up.
+LIMIT_S = 1.0
+#: The first look, with which the one at the end is compared, is this long before it at most.
+_FIRST_LOOK_S = 1.0
+
+
+class Inquest:
+    """Follows what a worker runs up to its deadline, and asks for its stacks there."""
+
+    def __init__(self, assignment: Assignment, process: int, worker: int, part: int) -> None:
+        """Prepare; nothing is looked at yet.
+
+        Parameters
+        ----------
+        assignment
+            What the workers do.
+        process
+            The worker's process.
+        worker
+            Its slot, from 0.
+        part
+            The part that it writes.
+        """
+        self._assignment = assignment
+        self._process = process
+        self._worker = worker
+        self._answers = stacks_path(assignment, worker, part)
+        self._looked: tuple[int, Look] | None = None
+        self._request: StackRequest | None = None
+        self._begun_at = 0.0
+        self._waiting = ""
+        self.activity = ""
+        """``computing`` or ``waiting``; empty before `begin`."""
+
+    def is_over(self, what: int, spent_s: float, limit_s: float) -> bool:
+        """Say whether something has taken longer than its limit; shortly before, take the first look at it.
+
+        Parameters
+        ----------
+        what
+            Its number, by which it is told from what was run before.
+        spent_s
+            How long it has taken so far.
+        limit_s
+            How long it may take.
+        """
+        is_near = spent_s > max(limit_s - _FIRST_LOOK_S, limit_s / 2)
+        if is_near and (self._looked is None or self._looked[0] != what):
+            self._looked = (what, look_at(self._process))
+        return spent_s > limit_s
+
+    def begin(self, now: float) -> None:
+        """Time is up: see what the worker is doing, and ask for its stacks."""
+        self._begun_at = now
+        last = look_at(self._process)
+        self.activity = activity_between(self._looked[1] if self._looked is not None else None, last)
+        if self.activity == "waiting":
+            self._waiting = waiting_for(self._process)
+        self._request = StackRequest(self._process, self._answers, spy_program(), now)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether time is up."""
+        return self._request is not None
+
+    def is_closed(self, now: float) -> bool:
+        """Say whether all is known that is going to be: then the worker can be killed."""
+        assert self._request is not None, "it has not begun"
+        if not self._request.poll(now) and now - self._begun_at < LIMIT_S:
+            return False
+        self._request.close()
+        return True
+
+    def close(self) -> None:
+        """The worker is dead: ask no more; idempotent."""
+        if self._request is not None:
+            self._request.close()
+
+    @property
+    def stacks(self) -> str:
+        """The stacks in words; what is known without them, where they did not come."""
+        found = self._request.stacks if self._request is not None else None
+        return in_words(found, self._assignment.code) if found is not None else ""
+
+    def in_words(self, is_start: bool) -> str:
+        """Say that time was up, of a start or of ``run()``, and what the worker was doing then."""
+        found = self._request.stacks if self._request is not None else None
+        place = place_in(found, self._assignment.code) if found is not None else ""
+        doing = " ".join(filter(None, (self.activity, self._waiting, f"({place})" if place else "")))
+        if is_start:
+            limit_s = self._assignment.init_timeout_s
+            return (
+                f"the worker did not finish loading and init() within {limit_s:g} s and was killed while it "
+                f"was {doing}; raise init_timeout if it needs longer"
+            )
+        limit_s = self._assignment.timeout_s
+        return f"run() did not return within {limit_s:g} s (timeout) and was {doing}; its worker was killed"
+
+    def noted(self, message: str) -> str:
+        """Append to the worker's error log, as the worker itself does with a traceback.
+
+        Returns
+        -------
+        str
+            The log, relative to the job folder, with the position; empty where it cannot be written, and
+            where time was not up.
+        """
+        if self._request is None:
+            return ""
+        path = self._assignment.log_path("error", self._worker, ".txt")
+        try:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                position = file.tell()
+                moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                file.write(f"{moment} {message}\n{self.stacks}\n")
+        except OSError:
+            return ""
+        return f"{path.relative_to(self._assignment.logs.parent.parent)}:{position}"
