@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from gristmill.engine.contract import Event, Failed
 from gristmill.engine.kernel import Look, activity_between, look_at, waiting_for
 from gristmill.engine.launch import Assignment, stacks_path
 from gristmill.engine.stack_request import StackRequest, spy_program
@@ -60,14 +61,15 @@ class Inquest:
             self._looked = (what, look_at(self._process))
         return spent_s > limit_s
 
-    def begin(self, now: float) -> None:
-        """Time is up: see what the worker is doing, and ask for its stacks."""
+    def begin(self, now: float) -> str:
+        """Time is up: see what the worker is doing, and ask for its stacks; return that in words."""
         self._begun_at = now
         last = look_at(self._process)
         self.activity = activity_between(self._looked[1] if self._looked is not None else None, last)
         if self.activity == "waiting":
             self._waiting = waiting_for(self._process)
         self._request = StackRequest(self._process, self._answers, spy_program(), now)
+        return "its time was up"
 
     @property
     def has_begun(self) -> bool:
@@ -82,19 +84,16 @@ class Inquest:
         self._request.close()
         return True
 
-    def close(self) -> None:
-        """The worker is dead: ask no more; idempotent."""
-        if self._request is not None:
-            self._request.close()
-
     @property
     def stacks(self) -> str:
         """The stacks in words; what is known without them, where they did not come."""
         found = self._request.stacks if self._request is not None else None
         return in_words(found, self._assignment.code) if found is not None else ""
 
-    def in_words(self, is_start: bool) -> str:
-        """Say that time was up, of a start or of ``run()``, and what the worker was doing then."""
+    def verdict(self, *, is_start: bool) -> str:
+        """Say that time was up, of a start or of ``run()``, and what the worker did then. It is dead."""
+        if self._request is not None:
+            self._request.close()
         found = self._request.stacks if self._request is not None else None
         place = place_in(found, self._assignment.code) if found is not None else ""
         doing = " ".join(filter(None, (self.activity, self._waiting, f"({place})" if place else "")))
@@ -106,6 +105,15 @@ class Inquest:
             )
         limit_s = self._assignment.timeout_s
         return f"run() did not return within {limit_s:g} s (timeout) and was {doing}; its worker was killed"
+
+    def complete(self, events: list[Event]) -> None:
+        """Add to the failed try, with which the events end, what was found out; where time was up."""
+        failed = events[-1]
+        if self._request is None or not isinstance(failed, Failed):
+            return
+        head = f"mini-batch {failed.span.first}, try {failed.attempt}\n{failed.message}"
+        log = self.noted(head) or failed.log
+        events[-1] = failed._replace(traceback=self.stacks, activity=self.activity, log=log)
 
     def noted(self, message: str) -> str:
         """Append to the worker's error log, as the worker itself does with a traceback.

@@ -86,6 +86,8 @@ class Supervisor:
         self._has_worked = False
         self._is_halted = False
         self._inquest = Inquest(assignment, self.process.id, worker, part)
+        self._blamed: int | None = None
+        """The ordinal of the mini-batch that ran out of time."""
         self._at_deadline: slots.Activity | None = None
         """What it was doing when its time was up; what it does after that is not taken any more."""
 
@@ -104,17 +106,12 @@ class Supervisor:
     @property
     def takes_work(self) -> bool:
         """Say whether it may be handed a task."""
-        return self.state is State.READY and self._recalled_to is None and self._is_living
+        return self.state is State.READY and self._recalled_to is None and self._death is None
 
     @property
     def wants_to_write(self) -> bool:
         """Say whether the pipe was full and something is left to be written."""
         return bool(self._unsent)
-
-    @property
-    def _is_living(self) -> bool:
-        """Whether it is not about to be killed."""
-        return self._death is None and not self._inquest.has_begun
 
     def submit(self, task: Task) -> None:
         """Hand over a task."""
@@ -208,27 +205,21 @@ class Supervisor:
         running = activity.state == slots.RUNNING and self._owed.begins_with(
             activity.first, activity.first_item
         )
-        if self._is_halted:
-            running = False  # no fault of its own: we stopped it
+        if self._is_halted or self._blamed not in (None, activity.ordinal):
+            running = False  # no fault of its own: we stopped it, or meant the one before it
         if self._inquest.has_begun:
-            self._inquest.close()
-            is_start = self.state is State.LOADING
-            self._death = (Reason.TIMEOUT, self._inquest.in_words(is_start))
+            self._death = (Reason.TIMEOUT, self._inquest.verdict(is_start=self.state is State.LOADING))
         reason, words = self._death or (Reason.WORKER_DIED, exit_in_words(status))
         message = words if self._death is not None else f"the worker {words}"
         if running:
             failed = Span(activity.first, 1, activity.first_item, activity.items)
             seconds = (time.monotonic_ns() - activity.since_ns) / 1e9
-            opened, stacks = os.fsdecode(self._slot.opened()), self._inquest.stacks
-            head = f"mini-batch {activity.first}, try {activity.attempt}\n"
-            log = self._inquest.noted(head + message) or self._log("stderr")
-            told = (reason, message, stacks, seconds, self.worker, log)
-            doing = self._inquest.activity
+            opened, log = os.fsdecode(self._slot.opened()), self._log("stderr")
+            told = (reason, message, "", seconds, self.worker, log)
             shared = reason is Reason.INFRASTRUCTURE  # it was stopped for what its neighbours took as well
-            events.append(
-                Failed(failed, activity.attempt, *told, opened=opened, alone_next=shared, activity=doing)
-            )
+            events.append(Failed(failed, activity.attempt, *told, opened=opened, alone_next=shared))
             self._owed.answer(1)
+            self._inquest.complete(events)
         if self._is_halted:
             pass
         elif self.state is State.LOADING or not (running or self._has_worked or self.state is State.STOPPING):
@@ -245,8 +236,7 @@ class Supervisor:
     def on_clock(self, now: float) -> list[Event]:
         """Look at the deadlines of the start and of the running mini-batch.
 
-        What is over its limit is lost from that moment, whatever it still does. Its stacks are asked for, and
-        it is killed when they are there, or do not come.
+        What is over its limit is lost from that moment on. Its stacks are asked for, and then it is killed.
         """
         if self._inquest.has_begun:
             if self._inquest.is_closed(now):
@@ -255,7 +245,7 @@ class Supervisor:
             pass
         elif self.state is State.LOADING:
             if self._inquest.is_over(-1, now - self._spawned_at, self._assignment.init_timeout_s):
-                self._inquest.begin(now)
+                self._death = (Reason.TIMEOUT, self._inquest.begin(now))
         elif self._owed.batches:
             ordinal, spent_s = self._slot.read().ordinal, self._running_for()
             if self._inquest.is_over(ordinal, spent_s, self._assignment.timeout_s):
@@ -268,8 +258,8 @@ class Supervisor:
         events = self.on_readable()  # what it has finished before counts
         activity = self._slot.read()
         if activity.state == slots.RUNNING and activity.ordinal == ordinal:
-            self._at_deadline = activity
-            self._inquest.begin(now)
+            self._at_deadline, self._blamed = activity, ordinal
+            self._death = (Reason.TIMEOUT, self._inquest.begin(now))
         return events
 
     def recall_if_stuck(self, stuck_s: float) -> list[Event]:
