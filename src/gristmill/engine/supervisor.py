@@ -182,7 +182,6 @@ class Supervisor:
                 break
         if self._inquest.has_begun:
             received.clear()
-            return events
         header, position = wire.FRAME, 0
         while len(received) - position >= header.size:
             length, kind = header.unpack_from(received, position)
@@ -234,10 +233,7 @@ class Supervisor:
         return events
 
     def on_clock(self, now: float) -> list[Event]:
-        """Look at the deadlines of the start and of the running mini-batch.
-
-        What is over its limit is lost from that moment on. Its stacks are asked for, and then it is killed.
-        """
+        """Look at the deadlines: what is over is lost from then on, asked for its stacks, and killed."""
         if self._inquest.has_begun:
             if self._inquest.is_closed(now):
                 self.kill()
