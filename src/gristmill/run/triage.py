@@ -215,7 +215,7 @@ class Triage:
                 is_final,
                 self._items(failed.span),
                 utc_now(),
-                failed.activity,
+                activity=failed.activity,
             )
         )
 
