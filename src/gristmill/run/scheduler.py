@@ -34,7 +34,8 @@ from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
 from gristmill.run.progress import End, Ending, Progress
-from gristmill.run.records import JobColumns, Modules, PlanComplete, Record, Revoked
+from gristmill.run.records import JobColumns, PlanComplete, Record, Revoked
+from gristmill.run.starts import Starts
 from gristmill.run.triage import Rules, Triage
 
 #: Rows and journal are made safe against a loss of power this often.
@@ -94,8 +95,7 @@ class Scheduler:
             record=self._record,
             give_up=outputs.take_failed,
         )
-        self._ever_ready = False
-        self._start_failures: dict[int, int] = {}
+        self._starts = Starts(engine, ledger, self._record)
         self._leaving: set[int] = set()
         """Workers that end because of a failed try."""
         self._part_columns: dict[tuple[int, int], int] = {}
@@ -136,7 +136,7 @@ class Scheduler:
         while self._ending is None:
             self._pass()
             now = time.monotonic()
-            if now - last_progress >= _PROGRESS_EVERY_S or self._notices:
+            if now - last_progress >= _PROGRESS_EVERY_S or self._notices or self._starts.notices:
                 last_progress = now
                 yield self._progress()
 
@@ -214,10 +214,10 @@ class Scheduler:
         elif isinstance(event, Columns):
             self._take_columns(event)
         elif isinstance(event, Ready):
-            self._take_ready(event)
+            self._end_if(self._starts.take_ready(event))
         elif isinstance(event, StartFailed):
             if not is_halting:
-                self._take_start_failure(event)
+                self._end_if(self._starts.take_failure(event))
         elif isinstance(event, WorkerEnded):
             self._leaving.discard(event.worker)
             self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
@@ -231,7 +231,7 @@ class Scheduler:
             self._notices.append(event.text)
 
     def _take_scored(self, scored: Scored) -> None:
-        self._start_failures.pop(scored.worker, None)
+        self._starts.take_answer(scored.worker)
         if scored.header:
             scored = scored._replace(header=self._part_columns[scored.part, scored.header])
         if scored.succeeded:
@@ -260,7 +260,7 @@ class Scheduler:
 
     def _take_failed(self, failed: Failed) -> None:
         span = failed.span
-        self._start_failures.pop(failed.worker, None)
+        self._starts.take_answer(failed.worker)
         if failed.leaving:
             self._leaving.add(failed.worker)
         if failed.reason is Reason.INFRASTRUCTURE:
@@ -280,41 +280,6 @@ class Scheduler:
                 notice = other_columns_notice(self._ledger.columns[0], columns.names)
                 self._take_in(Notice("other_columns", notice))
         self._part_columns[columns.part, columns.header] = number
-
-    def _take_ready(self, ready: Ready) -> None:
-        self._ever_ready = True
-        known = self._ledger.modules
-        for path, digest in ready.modules:
-            if known.get(path, digest) != digest:
-                self._end(
-                    End.BROKEN,
-                    f"{path} in the job's copy of the code has changed since the first worker loaded it; "
-                    "results "
-                    "would not fit together. Start a new job",
-                )
-                return
-        new = tuple((path, digest) for path, digest in ready.modules if path not in known)
-        if new:
-            self._record(Modules(new))
-
-    def _take_start_failure(self, failure: StartFailed) -> None:
-        failures = self._start_failures[failure.worker] = self._start_failures.get(failure.worker, 0) + 1
-        slots_left = self._engine.load().workers
-        decision = policy.after_start_failure(self._ever_ready, failures, slots_left)
-        if decision.what is policy.AfterStartFailure.START_AGAIN:
-            self._engine.restart(failure.worker, decision.pause_s)
-            self._notices.append(
-                f"worker {failure.worker} could not start ({failure.message}); "
-                f"it is started again in {decision.pause_s:g} s, try {failures} of {policy.START_TRIES}"
-            )
-        elif decision.what is policy.AfterStartFailure.GIVE_UP_SLOT:
-            self._engine.give_up(failure.worker)
-            self._notices.append(f"worker {failure.worker} is given up: {failure.message}")
-        else:
-            text = failure.message
-            if failure.traceback.strip() != text:
-                text = f"{text}\n{failure.traceback}".rstrip()
-            self._end(End.CANNOT_START, text, failure.log)
 
     # What follows
 
@@ -337,9 +302,12 @@ class Scheduler:
         done = self._ledger.scored.count + self._ledger.failed.count
         return done >= self._plan.mini_batches
 
-    def _end(self, end: End, message: str = "", log: str = "") -> None:
+    def _end(self, end: End, message: str = "") -> None:
+        self._end_if(Ending(end=end, message=message))
+
+    def _end_if(self, ending: Ending | None) -> None:
         if self._ending is None:
-            self._ending = Ending(end=end, message=message, log=log)
+            self._ending = ending
 
     def _record(self, record: Record) -> None:
         self._journal.record(record)
@@ -361,8 +329,9 @@ class Scheduler:
 
     def _progress(self) -> Progress:
         load = self._engine.load()
-        notices = tuple(self._notices)
+        notices = (*self._notices, *self._starts.notices)
         self._notices.clear()
+        self._starts.notices.clear()
         return Progress(
             items=self._plan.items,
             plan_complete=self._plan.complete,
