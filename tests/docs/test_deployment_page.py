@@ -35,6 +35,7 @@ IN_WORDS = {
     "gristmill.limit": "all",
     "gristmill.memory_per_worker": "what the machine has",
     "gristmill.gpus_per_worker": "one each, as far as there are any",
+    "gristmill.stop_when.minimum": "100, or the window if that is smaller",
     "gristmill.program_arguments": "empty",
     "gristmill.isolate_failures": "unless `max_retries` is 0",
     "settings.error_threshold": "-1",
@@ -47,10 +48,10 @@ def keys(model: type[Section], above: str = "") -> dict[str, Any]:
     for name, field in model.model_fields.items():
         kinds = [k for k in (field.annotation, *get_args(field.annotation)) if isinstance(k, type)]
         below = [kind for kind in kinds if issubclass(kind, Section)]
-        path = f"{above}{name}"
+        path = f"{above}{field.alias or name}"
         if below:
             found |= keys(below[0], f"{path}.")
-        if not below or path in ("model", "environment"):
+        if not below or name in ("model", "environment", "stop_when"):
             found[path] = field.default
     return found
 

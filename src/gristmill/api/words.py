@@ -26,6 +26,7 @@ _IN_PYTHON = {
     "--max-retries": "max_retries=",
     "--error-threshold": "error_threshold=",
     "--format": "format=",
+    "--canary": "settings={'gristmill.canary': …}",
     "--limit": "limit=",
     "--include-hidden": "settings={'gristmill.include_hidden': True}",
     "--no-recursive": "settings={'gristmill.recursive': False}",

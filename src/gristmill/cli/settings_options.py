@@ -59,6 +59,12 @@ _SETTINGS = (
         "N|N%",
         "stop the job when more items than this have failed; -1: never",
     ),
+    _Setting(
+        "--canary",
+        "gristmill.canary",
+        "N",
+        "score N files from all over the input first, and stop if they fail",
+    ),
     _Setting("--format", "gristmill.output_format", "azure|csv", "how the predictions are written"),
     _Setting("--output-file-name", "settings.output_file_name", "NAME", "the name of the predictions file"),
     _Setting("--output-action", "settings.output_action", "ACTION", "append_row or summary_only"),

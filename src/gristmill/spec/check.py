@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from gristmill.spec.layout import SETTINGS_KEYS
 from gristmill.spec.problems import Problem, nearest
 from gristmill.spec.schema import DeploymentFile, Section
-from gristmill.spec.tree import Entry, Mapping
+from gristmill.spec.tree import Entry, Mapping, Sequence
 
 _MISSING = {
     "code_configuration": "is missing; name the script, as in '{code: ., scoring_script: score.py}'",
@@ -77,6 +77,12 @@ def _entry(top: Entry, names: tuple[str, ...]) -> Entry:
     """Find the entry, or the deepest one above it that the document has."""
     found = top
     for name in names:
+        if isinstance(found.node, Sequence) and name.isdecimal():
+            node = found.node.items[int(name)]
+            found = Entry(path=found.path, place=node.place, node=node)
+            continue
+        if isinstance(found.node, Mapping) and name == "0" and name not in found.node.entries:
+            continue  # one alone, where a list of them may stand
         if not isinstance(found.node, Mapping) or name not in found.node.entries:
             break
         found = found.node.entries[name]
@@ -85,9 +91,9 @@ def _entry(top: Entry, names: tuple[str, ...]) -> Entry:
 
 def _meant(names: tuple[str, ...], kind: type[Section]) -> str:
     """Suggest a key of the same mapping, else one of another with just this name, else list what is known."""
-    *above, name = names
+    *above, name = (name for name in names if not name.isdecimal() or name is names[-1])
     known = list(_known_keys(kind))
-    here = [key[-1] for key in known if len(key) == len(names) and all(map(_fits, key, above))]
+    here = [key[-1] for key in known if len(key) == len(above) + 1 and all(map(_fits, key, above))]
     here += sorted(SETTINGS_KEYS) if not above and kind is DeploymentFile else []
     elsewhere = {key[-1]: ".".join(key) for key in reversed(known)}
     if name.lower() in elsewhere and name.lower() not in here:
@@ -102,8 +108,9 @@ def _fits(known: str, name: str) -> bool:
 
 def _known_keys(section: type[Section], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name, field in section.model_fields.items():
-        yield (*above, name)
-        below = (*above, name, _ANY) if get_origin(field.annotation) is dict else (*above, name)
+        own = (*above, field.alias or name)
+        yield own
+        below = (*own, _ANY) if get_origin(field.annotation) is dict else own
         for kind in (field.annotation, *get_args(field.annotation)):
             if isinstance(kind, type) and issubclass(kind, Section):
                 yield from _known_keys(kind, below)

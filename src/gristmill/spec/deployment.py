@@ -199,6 +199,8 @@ def _settings(file: DeploymentFile) -> Settings:
         include=extensions.include,
         exclude=extensions.exclude,
         input_list=extensions.input_list,
+        stop_when=tuple(one.rule() for one in extensions.stop_when),
+        canary=extensions.canary,
         limit=extensions.limit,
         isolate_failures=extensions.isolate_failures,
         shared_header=extensions.shared_header,

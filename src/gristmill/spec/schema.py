@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainValidator,
     ValidationError,
     ValidationInfo,
@@ -22,8 +23,9 @@ from pydantic import (
     model_validator,
 )
 
-from gristmill.spec import kinds
+from gristmill.spec import kinds, rule_kinds
 from gristmill.spec.problems import Problem
+from gristmill.spec.stop_rules import FailureClass, StopRule
 from gristmill.spec.tree import Mapping, Node, Scalar, got, is_null
 from gristmill.spec.values import ErrorThreshold, OutputAction, OutputFormat
 
@@ -51,7 +53,7 @@ class Section(BaseModel):
         node = cls.spelled_out(node)
         if not isinstance(node, Mapping):
             raise kinds.wrong(f"must be a mapping of keys {got(node)}")
-        known = cls.model_fields
+        known = {field.alias or name for name, field in cls.model_fields.items()}
         return {
             name: entry.node
             for name, entry in node.entries.items()
@@ -177,6 +179,38 @@ class Resources(Section):
     docker_args: Any = None
 
 
+class StopRuleSection(Section):
+    """One rule of ``gristmill.stop_when``."""
+
+    failures: Annotated[FailureClass, PlainValidator(kinds.choice(FailureClass))] | None = Field(
+        default=None, alias="class"
+    )
+    count: Count | None = None
+    fraction: Annotated[float, PlainValidator(rule_kinds.share)] | None = None
+    window: Annotated[int, PlainValidator(rule_kinds.window)] | None = None
+    minimum: Count | None = None
+
+    @classmethod
+    def spelled_out(cls, node: Node) -> Node:
+        return rule_kinds.rule(node)
+
+    @model_validator(mode="after")
+    def _fits(self) -> StopRuleSection:
+        rule_kinds.fitting(self.rule(), self.minimum)
+        return self
+
+    def rule(self) -> StopRule:
+        """Return it as a value."""
+        usual = min(rule_kinds.DEFAULT_MINIMUM, self.window or rule_kinds.DEFAULT_MINIMUM)
+        return StopRule(
+            failures=self.failures,
+            count=self.count,
+            fraction=self.fraction,
+            window=self.window,
+            minimum=self.minimum or usual,
+        )
+
+
 class Extensions(Section):
     """``gristmill:``, what the original does not have."""
 
@@ -195,6 +229,8 @@ class Extensions(Section):
     limit: Count | None = None
     isolate_failures: Flag | None = None
     error_threshold: Threshold | None = None
+    stop_when: Annotated[tuple[StopRuleSection, ...], BeforeValidator(rule_kinds.rules)] = ()
+    canary: Count | None = None
     python: Annotated[Path, PlainValidator(kinds.interpreter)] | None = None
     use_current_python: Flag = False
 

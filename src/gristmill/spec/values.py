@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.errors import SpecError
+from gristmill.spec.stop_rules import FailureClass, StopRule
 
 SCHEMA = 1
 """The number of the JSON form; it changes whenever an older reader would misread a newer text."""
@@ -105,6 +106,10 @@ class Settings:
     isolate_failures: bool | None = field(metadata=_NO_RESULT, default=None)
     """Whether a mini-batch whose tries are used up is taken apart until the file that is to blame is alone;
     None: unless ``max_retries`` is 0, which says that ``run()`` must not be repeated."""
+    stop_when: tuple[StopRule, ...] = field(metadata=_NO_RESULT, default=())
+    """What else stops the job: the first rule that holds."""
+    canary: int | None = field(metadata=_NO_RESULT, default=None)
+    """How many items, spread over the input, are scored before all others; None: none."""
     limit: int | None = field(metadata=_RESULT, default=None)
     """How many files are scored, spread over the input; None: all."""
     include_output_header: bool = field(metadata=_RESULT, default=False)
@@ -228,7 +233,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, tuple):
-        return list(value)
+        return [_plain(one) for one in value]
     if hasattr(value, "__dataclass_fields__"):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     return value
@@ -255,9 +260,15 @@ def _deployment(data: dict[str, Any]) -> Deployment:
                     "environment_variables": dict(settings["environment_variables"]),
                     "include": tuple(settings.get("include", ())),
                     "exclude": tuple(settings.get("exclude", ())),
+                    "stop_when": tuple(map(_stop_rule, settings.get("stop_when", ()))),
                     "input_list": Path(settings["input_list"]) if settings.get("input_list") else None,
                 }
             ),
             "notices": tuple(data["notices"]),
         }
     )
+
+
+def _stop_rule(data: dict[str, Any]) -> StopRule:
+    failures = data["failures"]
+    return StopRule(**{**data, "failures": None if failures is None else FailureClass(failures)})
