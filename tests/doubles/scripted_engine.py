@@ -33,8 +33,12 @@ from gristmill.engine.contract import (
 from gristmill_worker.wire import PIECE_STRUCT
 
 #: What a try may do; a mini-batch whose script is used up does "ok". "hold": a library opens a file in the
-#: output folder, and the worker's outcomes are held from then on; "let_go": it closes the file.
-ACTS = ("ok", "raise", "exit", "hang", "bad_return", "short", "empty", "file", "no_disk", "hold", "let_go")
+#: output folder, and the worker's outcomes are held from then on; "let_go": it closes the file. "evicted":
+#: we stopped the worker, and the next try is to be alone; "cut_short": the worker was lost with its node.
+ACTS = (
+    "ok", "raise", "exit", "hang", "bad_return", "short", "empty", "file", "no_disk", "cut_short", "evicted",
+    "hold", "let_go",
+)  # fmt: skip
 #: What a start of a worker may do; "die": it is ready, and gone before its first mini-batch.
 STARTS = ("ok", "fail", "die")
 TIMEOUT_S = 30.0
@@ -45,6 +49,9 @@ _REASONS = {
     "exit": (Reason.WORKER_DIED, "the worker ended with exit status 1"),
     "hang": (Reason.TIMEOUT, "run() did not return within 30 s (timeout) and its worker was killed"),
     "no_disk": (Reason.INFRASTRUCTURE, "OSError: no space left on device"),
+    "evicted": (Reason.INFRASTRUCTURE, "the worker was stopped to free memory"),
+    "cut_short": (Reason.INFRASTRUCTURE, "the node was lost"),
+    "memory": (Reason.MEMORY, "more memory than memory_per_worker"),
 }
 
 
@@ -343,8 +350,9 @@ class ScriptedEngine:
         reason, message = _REASONS[act]
         traceback = "Traceback: in run()" if act == "raise" else ""
         log = f"logs/{worker.number}:0"
-        events.append(Failed(span, attempt, reason, message, traceback, 0.001, worker.number, log))
-        if act in ("exit", "hang"):
+        failed = Failed(span, attempt, reason, message, traceback, 0.001, worker.number, log)
+        events.append(failed._replace(alone_next=act == "evicted", cannot_write=act == "no_disk"))
+        if act in ("exit", "hang", "evicted", "cut_short", "memory"):
             events.append(WorkerEnded(worker.number, f"worker {worker.number} is gone", worker.part))
             self._drop_queue(worker, events)
             worker.is_ready, worker.start_at = False, self.clock

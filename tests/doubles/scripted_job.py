@@ -23,6 +23,7 @@ from gristmill.run.outputs import Outputs
 from gristmill.run.records import Published, Start
 from gristmill.run.scheduler import Ending, Scheduler
 from gristmill.run.triage import Rules
+from gristmill.spec.stop_rules import StopRule
 from gristmill.spec.values import ErrorThreshold
 
 
@@ -108,6 +109,8 @@ class ScriptedJob:
     rows: Callable[[int, int], list[bytes]] = numbered_rows
     with_header: bool = False
     grows_by: int = 1 << 30
+    canary: int = 0
+    stop_when: tuple[StopRule, ...] = ()
     calls: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -209,7 +212,8 @@ class ScriptedJob:
         scheduler = Scheduler(
             plan=plan, engine=engine, journal=journal, ledger=ledger,
             rules=Rules(
-                max_retries=self.max_retries, error_threshold=self.threshold, isolates=self.isolates
+                max_retries=self.max_retries, error_threshold=self.threshold, isolates=self.isolates,
+                canary=self.canary, stop_when=self.stop_when,
             ),
             outputs=outputs, keep_lock=keep_lock, cancel_reason=cancel_reason,
         )  # fmt: skip

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doubles.scripted_job import Ended, ScriptedJob
+from gristmill.run.probes import PLACES
 from gristmill.run.replay import read_history
-from gristmill.run.triage import ALIKE_AT_FIRST, PROBES
 from gristmill.spec.values import ErrorThreshold
 
 HARM = st.sampled_from(["raise", "exit", "hang", "bad_return"])
@@ -114,7 +114,7 @@ def test_a_script_that_fails_on_everything_is_found_out_by_few_files(tmp_path: P
     assert ended.ending is not None
     assert ended.ending.end.name == "SCRIPT"
     assert "it is the fault of the script" in ended.ending.message
-    assert sum(ended.engine.calls.values()) <= 4 * (ALIKE_AT_FIRST + 2) + 2 * PROBES
+    assert sum(ended.engine.calls.values()) == PLACES + 3
 
 
 def test_where_the_job_may_not_stop_a_script_that_fails_on_everything_is_not_halved(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_where_the_job_may_not_stop_a_script_that_fails_on_everything_is_not_hal
     assert ended.ending is not None
     assert ended.ending.end.name == "ALL_DONE"
     assert ended.ledger.items_failed == items
-    assert sum(ended.engine.calls.values()) <= items // SIZE + 4 * PROBES + ALIKE_AT_FIRST
+    assert sum(ended.engine.calls.values()) <= items // SIZE + 4 * PLACES
 
 
 def test_first_mini_batches_that_are_bad_do_not_make_the_script_bad(tmp_path: Path) -> None:

@@ -107,6 +107,9 @@ class Failed(NamedTuple):
     activity: str = ""
     """``computing`` or ``waiting`` when its time was up; empty where it is not known. The stack is in
     `traceback`."""
+    cannot_write: bool = False
+    """Whether the rows could not be written (a full disk), though the script had returned: the job is to be
+    stopped, since no other try can do better; only with `Reason.INFRASTRUCTURE`."""
 
 
 class NotStarted(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Container
 
 from gristmill.engine.contract import Span, Task
 from gristmill.run.ledger import Ledger
@@ -18,21 +20,50 @@ class Backlog:
         self._done = ledger
         self._next = 0
         self._ready: deque[Task] = deque()
-        self._tried = sorted({*ledger.attempts, *ledger.divided.left})
-        self.holds_fresh = False
-        """Whether nothing is handed out that was not put back, or is to be tried again."""
-        for mini_batch, tries in sorted(ledger.attempts.items()):
-            self._ready.append(Task(Span(mini_batch), tries + 1))
+        self._holders: set[str] = set()
+        """Who wants nothing to be handed out that was not put back, or is to be tried again."""
+        self._withheld: dict[str, list[Task]] = {}
+        """By holder, what is handed out once that one releases it."""
+        cut_short = {one for one in ledger.setbacks.whole_batches if not ledger.is_done(one)}
+        whole = sorted(({*ledger.attempts} | cut_short) - {*ledger.divided.left})
+        self._tried = sorted({*whole, *ledger.divided.left})
+        for mini_batch in whole:
+            self._ready.append(self._task(Span(mini_batch), ledger.attempts.get(mini_batch, 0) + 1))
         for span, tries in sorted(ledger.divided.pending.items()):
-            self._ready.append(Task(span, tries + 1))
+            self._ready.append(self._task(span, tries + 1))
+
+    def hold_fresh(self, holder: str) -> None:
+        """Hand out nothing that was not put back, or is to be tried again, until the holder's `release`."""
+        self._holders.add(holder)
+
+    def withhold_all_but(self, spans: Container[Span], holder: str) -> None:
+        """Keep what was put back, or is to be tried again, until `release`; these spans excepted."""
+        kept = self._withheld.setdefault(holder, [])
+        kept += [task for task in self._ready if task.span not in spans]
+        self._ready = deque(task for task in self._ready if task.span in spans)
+
+    def withhold(self, span: Span, holder: str) -> None:
+        """Take a span that is to be run for the first time, but not before `release`."""
+        self._withheld.setdefault(holder, []).append(self._task(span, 1))
+
+    def release(self, holder: str) -> None:
+        """Hand out what the holder withheld, and fresh mini-batches unless another one holds them."""
+        self._holders.discard(holder)
+        self.release_withheld(holder)
+
+    def release_withheld(self, holder: str) -> bool:
+        """Hand out what the holder withheld, and go on holding what is fresh; return whether it was any."""
+        withheld = self._withheld.pop(holder, [])
+        self._ready.extend(withheld)
+        return bool(withheld)
 
     def put_back(self, span: Span, attempt: int) -> None:
         """Take back work that was handed out and not begun; it goes first."""
-        self._ready.appendleft(Task(span, attempt))
+        self._ready.appendleft(self._task(span, attempt))
 
     def retry(self, span: Span, attempt: int) -> None:
         """Take a span that is to be tried again, as try number ``attempt``."""
-        self._ready.append(Task(span, attempt))
+        self._ready.append(self._task(span, attempt))
 
     def fresh(self, known: int, most: int) -> list[int]:
         """Take some mini-batches that were never handed out, spread over the rest of the plan."""
@@ -43,6 +74,14 @@ class Backlog:
         found = [one for one in dict.fromkeys(chosen) if not self._done.is_done(one) and one not in tried]
         self._tried = sorted({*self._tried, *found})
         return found
+
+    def take_fresh(self, mini_batch: int) -> bool:
+        """Take one mini-batch that was never handed out; return whether it was such a one."""
+        at = bisect_left(self._tried, mini_batch)
+        if mini_batch < self._next or self._tried[at : at + 1] == [mini_batch]:
+            return False
+        insort(self._tried, mini_batch)
+        return True
 
     def take(self, most: int, known: int) -> Task | None:
         """Hand out the next task.
@@ -67,11 +106,14 @@ class Backlog:
                 self._ready.appendleft(task._replace(span=rest))
                 task = task._replace(span=span._replace(batches=most))
             return task
-        return None if self.holds_fresh else self._fresh(most, known)
+        return None if self._holders else self._fresh(most, known)
 
     def remaining(self, known: int) -> int:
         """Return about how many mini-batches are left to hand out."""
         return sum(task.span.batches for task in self._ready) + max(0, known - self._next)
+
+    def _task(self, span: Span, attempt: int) -> Task:
+        return Task(span, attempt, alone=self._done.setbacks.needs_node(span))
 
     def _fresh(self, most: int, known: int) -> Task | None:
         begin, end = self._gap(known)
@@ -87,12 +129,9 @@ class Backlog:
             begin, end = self._done.scored.gap(self._next, known)
             begin, stop = self._done.failed.gap(begin, known)
             end = min(end, stop)
-            for mini_batch in self._tried:  # few: those that had failed tries when the job was resumed
-                if mini_batch == begin:
-                    begin += 1
-                elif begin < mini_batch < end:
-                    end = mini_batch
-            if begin < end:
-                return begin, end
-            self._next = max(begin, self._next + 1)
+            at = bisect_left(self._tried, begin)
+            tried = self._tried[at] if at < len(self._tried) else known
+            if begin < min(end, tried):
+                return begin, min(end, tried)
+            self._next = begin + 1 if tried == begin else max(begin, self._next + 1)
         return known, known

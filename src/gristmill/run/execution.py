@@ -328,6 +328,8 @@ class Execution:
             self._end(Status.FAILED, messages.nothing_scored())
         elif end is End.SCRIPT:
             self._end(Status.FAILED, messages.script(scheduler.ending.message))
+        elif end is End.RULE:
+            self._end(Status.FAILED, messages.rule(scheduler.ending.message))
         else:
             self._end(Status.FAILED, messages.stopped(scheduler.ending))
 

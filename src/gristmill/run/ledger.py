@@ -7,7 +7,7 @@ Each mini-batch ends in exactly one state: scored, short, failed, or not run.
 
 from __future__ import annotations
 
-from gristmill.engine.contract import Farewell, Scored, Span
+from gristmill.engine.contract import Farewell, Reason, Scored, Span
 from gristmill.run.divided import DividedBatches
 from gristmill.run.intervals import Intervals
 from gristmill.run.records import (
@@ -22,6 +22,8 @@ from gristmill.run.records import (
     Revoked,
     Start,
 )
+from gristmill.run.setbacks import Setbacks
+from gristmill.run.tally import Tally
 
 
 class Ledger:
@@ -38,6 +40,10 @@ class Ledger:
         """Mini-batch → tries used up, for those that are to be tried again as a whole."""
         self.divided = DividedBatches()
         """Mini-batches that are taken apart."""
+        self.setbacks = Setbacks()
+        """Tries that were cut short by us: they use up no try."""
+        self.tally = Tally()
+        """Which items failed, by class, in the order in which they did."""
         self.items_succeeded = 0
         self.items_missing = 0
         """Items of short ranges that have no result; nobody can know which."""
@@ -106,6 +112,7 @@ class Ledger:
         elif isinstance(record, Divided):
             self.attempts.pop(record.span.first, None)
             self.divided.divide(record)
+            self.setbacks.divide(record)
         elif isinstance(record, Farewell):
             self.held.pop(record.part, None)
 
@@ -119,6 +126,8 @@ class Ledger:
             self.held.pop(scored.part, None)
         self.items_succeeded += scored.succeeded
         self.items_missing += scored.total - scored.succeeded
+        if scored.succeeded < scored.total:
+            self.tally.add(Reason.MISSING_RESULT, scored.total - scored.succeeded, self.items_done)
         if self.first_short is None and scored.succeeded < scored.total:
             self.first_short = scored
         self.run_seconds += scored.seconds
@@ -130,6 +139,8 @@ class Ledger:
         first = failed.span.first
         self.tries_failed += 1
         self.run_seconds += failed.seconds
+        if self.setbacks.take(failed):
+            return
         if self.first_failure is None or (failed.final and not self.first_failure.final):
             self.first_failure = failed
         if not failed.span.items:
@@ -137,7 +148,7 @@ class Ledger:
         elif not failed.final:
             self.divided.tried(failed.span, failed.attempt)
         else:
-            self.items_failed += failed.items
+            self._count_failed(failed)
             if self.divided.failed_for_good(failed.span, failed.items):
                 self.scored.add(first, first + 1)
 
@@ -145,10 +156,14 @@ class Ledger:
         first = failed.span.first
         if failed.final:
             self.failed.add(first, first + 1)
-            self.items_failed += failed.items
+            self._count_failed(failed)
             self.attempts.pop(first, None)
         else:
             self.attempts[first] = failed.attempt
+
+    def _count_failed(self, failed: FailedTry) -> None:
+        self.items_failed += failed.items
+        self.tally.add(Reason(failed.reason), failed.items, self.items_done)
 
     def _apply_revoked(self, revoked: Revoked) -> None:
         first, end = revoked.span.first, revoked.span.first + revoked.span.batches
@@ -157,6 +172,7 @@ class Ledger:
             self._revoke_part(revoked)
         elif not revoked.total:  # the mini-batch is another one now
             self.divided.forget(first)
+            self.setbacks.forget(first)
         elif first in self.failed:
             self.failed.remove(first, end)
             self.items_failed -= revoked.total
@@ -189,6 +205,8 @@ class Ledger:
             self.failed = Intervals()
             self.items_failed = 0
             self.attempts = {}
+            self.setbacks.count_anew()
+            self.tally.clear()
             for mini_batch in self.divided.retry_failed():
                 if mini_batch in self.scored:
                     self.scored.remove(mini_batch, mini_batch + 1)

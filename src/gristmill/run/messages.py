@@ -66,7 +66,18 @@ class Messages:
 
     def script(self, verdict: str) -> str:
         """Return why a job is stopped whose script fails on everything."""
-        return f"{verdict}. The first error:\n{self.first_error()}\n{_AFTER_A_CORRECTION}"
+        return (
+            f"{verdict}. The first error:\n{self.first_error() or self._short()}\n{_AFTER_A_CORRECTION}, "
+            "with --set settings.error_threshold=-1 if it is to go on whatever fails"
+        )
+
+    def rule(self, broken: str) -> str:
+        """Return why a rule of ``gristmill.stop_when`` has stopped the job, or its canary."""
+        return (
+            f"{broken}. The first error:\n{self.first_error() or self._short()}\n{_AFTER_A_CORRECTION}, with "
+            "--set gristmill.stop_when=… where other rules are to hold: what had failed gets new tries, and "
+            "failures are counted anew"
+        )
 
     def nothing_scored(self) -> str:
         """Return why a job without a single result is Failed: it is always a mistake in the script."""

@@ -6,12 +6,14 @@ scheduler asks; nothing here does anything.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
 from gristmill.engine.contract import Reason
+from gristmill.run.tally import Tally
+from gristmill.spec.stop_rules import StopRule
 from gristmill.spec.values import ErrorThreshold
 
 #: A worker that cannot start, after one had been ready, is started again this often; then its slot is given
@@ -115,6 +117,64 @@ def is_exceeded(threshold: ErrorThreshold, failed: int, done: int, is_end: bool 
         counts = done >= threshold.minimum_sample or (is_end and threshold.judged_at_end)
         return counts and failed > threshold.fraction * done
     return threshold.items is not None and threshold.items >= 0 and failed > threshold.items
+
+
+def broken_rule(rules: Sequence[StopRule], tally: Tally, done: int) -> str:
+    """Say which rule stops the job, and why; empty where none does.
+
+    Parameters
+    ----------
+    rules
+        Each says how many items, or how large a share of them, stop the job (contract, section 5.5 ➕).
+    tally
+        What has failed.
+    done
+        Items in an end state, failed ones included.
+
+    Notes
+    -----
+    A rule holds as soon as its figure is *reached*; a share counts from its minimum of items on.
+    """
+    if tally.is_empty:
+        return ""
+    for rule in rules:
+        failed = tally.failed(rule.failures, rule.window, done)
+        of = done if rule.window is None else min(rule.window, done)
+        if rule.count is not None and failed >= rule.count:
+            return _broken(rule, failed, of, done)
+        if rule.fraction is not None and of >= rule.minimum and _reaches(failed, rule.fraction, of):
+            return _broken(rule, failed, of, done)
+    return ""
+
+
+def broken_by_canary(
+    threshold: ErrorThreshold, rules: Sequence[StopRule], tally: Tally, failed: int, done: int
+) -> str:
+    """Say why the job is stopped after its canary; empty where it is not.
+
+    Every share counts, however few items the canary has; numbers count as always. Parameters are those of
+    `is_exceeded` and `broken_rule`.
+    """
+    if threshold.fraction is not None and failed > threshold.fraction * done:
+        return (
+            f"{failed:,} of the {done:,} items that were scored first (the canary) have failed, more than "
+            f"the error threshold ({threshold.fraction * 100:.10g}%) allows"
+        )
+    for rule in rules:
+        found = tally.failed(rule.failures, None, done)
+        if rule.fraction is not None and _reaches(found, rule.fraction, done):
+            return f"after the canary {_broken(rule, found, done, done)}"
+    return ""
+
+
+def _reaches(failed: int, fraction: float, of: int) -> bool:
+    return failed > 0 and failed >= fraction * of - 1e-9  # 7% of 100 are 7, and a little more in binary
+
+
+def _broken(rule: StopRule, failed: int, of: int, done: int) -> str:
+    which = f"{'the last' if of < done else 'the'} {of:,} items done"
+    why = "" if rule.failures is None else f" (class {rule.failures.value})"
+    return f"the rule {rule} of stop_when holds: {failed:,} of {which} have failed{why}"
 
 
 class AfterStartFailure(Enum):

@@ -13,6 +13,7 @@ class End(Enum):
     THRESHOLD = "threshold"
     CANNOT_START = "cannot start"
     SCRIPT = "script"
+    RULE = "rule"
     CANCELLED = "cancelled"
     BROKEN = "broken"
 

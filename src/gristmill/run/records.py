@@ -54,6 +54,8 @@ class FailedTry(NamedTuple):
     """UTC, ISO 8601."""
     activity: str = ""
     """``computing`` or ``waiting`` when its time was up; empty otherwise."""
+    alone_next: bool = False
+    """Whether the range needs a node for itself from now on."""
 
 
 class Divided(NamedTuple):

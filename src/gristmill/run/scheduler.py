@@ -19,7 +19,6 @@ from gristmill.engine.contract import (
     Notice,
     NotStarted,
     Ready,
-    Reason,
     Scored,
     StartFailed,
     WorkerEnded,
@@ -28,6 +27,7 @@ from gristmill.errors import InputError, PlanError
 from gristmill.faults import reach
 from gristmill.run import policy
 from gristmill.run.backlog import Backlog
+from gristmill.run.canary import Canary
 from gristmill.run.columns import other_columns_notice
 from gristmill.run.growing_plan import Plan
 from gristmill.run.journal import Journal
@@ -95,6 +95,9 @@ class Scheduler:
             record=self._record,
             give_up=outputs.take_failed,
         )
+        self._canary = Canary(
+            plan=plan, ledger=ledger, backlog=self._backlog, rules=rules, record=self._record
+        )
         self._starts = Starts(engine, ledger, self._record)
         self._leaving: set[int] = set()
         """Workers that end because of a failed try."""
@@ -142,7 +145,7 @@ class Scheduler:
 
     def _wind_up(self) -> Iterator[Progress]:
         """Stop what is in flight where the job is to stop; let the workers end; make everything durable."""
-        if self.ending.end in (End.CANCELLED, End.THRESHOLD) and self._ledger.held:
+        if self.ending.end in (End.CANCELLED, End.THRESHOLD, End.RULE) and self._ledger.held:
             for event in self._engine.wind_down(_HELD_LIMIT_S):  # let what is held come to count
                 self._take_in(event, is_halting=True)
             self._journal.flush()
@@ -162,6 +165,7 @@ class Scheduler:
         """Go once round: plan, hand out, take in, record, put together."""
         self._keep_lock()
         planning = self._plan_a_little()
+        self._look_at_canary()
         self._hand_out()
         for event in self._engine.events(0.0 if planning else _PASS_S):
             self._take_in(event)
@@ -170,6 +174,12 @@ class Scheduler:
             self._sync()
         self._outputs.advance()
         self._decide_ending()
+
+    def _look_at_canary(self) -> None:
+        if not self._canary.is_over:
+            self._end_if(self._canary.look())
+            if self._canary.notice:
+                self._notices.append(self._canary.notice)
 
     def _plan_a_little(self) -> bool:
         """Let the listing go on; return whether there is more of it."""
@@ -180,8 +190,6 @@ class Scheduler:
                 plan.step(PLANNING_SLICE_S)
             except (InputError, PlanError) as error:
                 self._end(End.BROKEN, f"{error}. What was finished is kept; resume the job when it is mended")
-        if plan.complete and not was_complete:
-            self._triage.look_elsewhere()
         if plan.complete and self._ledger.plan is None:
             self._record(PlanComplete(plan.mini_batches, plan.items))
             reach("plan.complete")
@@ -193,14 +201,19 @@ class Scheduler:
     def _hand_out(self) -> None:
         known = self._plan.mini_batches
         workers = self._engine.load().workers
-        while room := self._engine.room():
+        while self._ending is None and (room := self._engine.room()):
             most = policy.largest_task(room, self._backlog.remaining(known), workers, self._plan.complete)
             task = self._backlog.take(most, known)
-            if task is None:
-                if self._plan.complete and not self._engine.load().running:
-                    self._triage.nothing_else_to_do()
-                return
-            self._engine.submit(task)
+            if task is not None:
+                self._engine.submit(task)
+                continue
+            running = self._engine.load().running
+            if self._canary.is_over and self._triage.probe(running):
+                continue
+            if self._plan.complete and not running:
+                self._triage.nothing_else_to_do()
+                self._end_by_verdict()
+            return
 
     # What has happened
 
@@ -263,11 +276,14 @@ class Scheduler:
         self._starts.take_answer(failed.worker)
         if failed.leaving:
             self._leaving.add(failed.worker)
-        if failed.reason is Reason.INFRASTRUCTURE:
+        if failed.cannot_write:
             self._backlog.put_back(span, failed.attempt)
             self._end(End.BROKEN, f"{failed.message}; make room or repair the disk, then resume the job")
             return
         self._triage.take(failed)
+        self._end_by_verdict()
+
+    def _end_by_verdict(self) -> None:
         if self._triage.verdict:
             self._end(End.SCRIPT, self._triage.verdict)
 
@@ -291,6 +307,9 @@ class Scheduler:
         failed, done = ledger.items_not_succeeded, ledger.items_done
         if policy.is_exceeded(self._rules.error_threshold, failed, done, is_end):
             self._end(End.THRESHOLD)
+            return
+        if broken := policy.broken_rule(self._rules.stop_when, ledger.tally, done):
+            self._end(End.RULE, broken)
             return
         reason = self._cancel_reason()
         if reason is not None:

@@ -1,8 +1,8 @@
 """Triage: what follows a failed try, until the file that is to blame is alone (contract, section 5.3).
 
-It applies what `policy` decides. As long as nothing has succeeded it is careful: when the first mini-batches
-all fail alike, single files from many places of the plan are tried before any more is taken apart. If they
-fail alike too, it is the script's fault, and a million files are not halved one after the other.
+It applies what `policy` decides. As long as nothing has succeeded it is careful: it tries a few places of the
+whole plan (see `probes`) before it takes anything apart or repeats it. If all of them fail alike, it is the
+script's fault, and a million files are not halved one after the other.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from gristmill.run.backlog import Backlog
 from gristmill.run.growing_plan import Plan
 from gristmill.run.job_folder import utc_now
 from gristmill.run.ledger import Ledger
+from gristmill.run.probes import PLACES, SPREAD, Candidate, spread_candidates
 from gristmill.run.records import Divided, FailedTry, Record
+from gristmill.spec.stop_rules import FailureClass, StopRule
 from gristmill.spec.values import ErrorThreshold, Settings
 
-#: So many mini-batches that fail alike, with nothing succeeded, make us look elsewhere.
-ALIKE_AT_FIRST = 3
-#: Places of the plan from which single files are tried then.
-PROBES = 20
+#: Where the plan has no more places, so many that failed alike are enough for a verdict.
+FEWEST_PLACES = 3
+_HOLDER = "triage"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,10 @@ class Rules:
     error_threshold: ErrorThreshold
     isolates: bool = True
     """Whether mini-batches are taken apart."""
+    canary: int = 0
+    """How many items, spread over the plan, are scored before all others."""
+    stop_when: tuple[StopRule, ...] = ()
+    """What else stops the job."""
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
@@ -43,7 +48,17 @@ class Rules:
             max_retries=settings.max_retries,
             error_threshold=settings.error_threshold,
             isolates=settings.max_retries > 0 if isolates is None else isolates,
+            canary=settings.canary or 0,
+            stop_when=settings.stop_when,
         )
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a script that fails on everything may be stopped."""
+        threshold = self.error_threshold
+        has_limit = threshold.fraction is not None or (threshold.items is not None and threshold.items >= 0)
+        rules = any(rule.failures in (None, FailureClass.SCRIPT) for rule in self.stop_when)
+        return has_limit or rules or self.canary > 0
 
 
 class Triage:
@@ -75,120 +90,188 @@ class Triage:
         self._record = record
         self._give_up = give_up
         self._isolates = rules.isolates
-        self._is_settled = bool(ledger.items_succeeded or ledger.divided.left)
+        self._is_settled = bool(ledger.items_succeeded)
         """Whether something has succeeded, or it is known that nothing does."""
+        self._places: set[Span] = set()
+        """Ranges that have failed since the start, while nothing has succeeded."""
+        self._kind: tuple[Reason, str] | None = None
+        self._first: Span | None = None
+        """The first of these, which is repeated as often as it may be; the others wait."""
+        self._first_is_done = False
         self._suspended: list[Failed] = []
-        """What is to be taken apart once it is known whose fault it is."""
+        """What is to be repeated or taken apart once it is known whose fault it is."""
+        self._candidates: list[Candidate] | None = None
+        """Places that may be tried, the next one last; None: not chosen yet."""
+        self._singles: list[Span] = []
+        """Files that are taken out of their mini-batches, to be tried now; the next one last."""
         self._probes: set[Span] = set()
-        self._probes_failed: list[Failed] = []
-        self._paused: list[Span] = []
-        """Parts that wait for the verdict."""
         self.verdict = ""
         """Why the job is to be stopped, in words; empty while it is not."""
 
     def take(self, failed: Failed) -> None:
         """Take a try that has failed."""
         span = failed.span
-        decision = policy.after_failure(
-            policy.FailedRange(
-                items=self._items(span),
-                is_part=bool(span.items),
-                attempt=failed.attempt,
-                reason=failed.reason,
-            ),
-            self._rules.max_retries,
-            self._isolates,
-        )
-        if decision is policy.AfterFailure.DIVIDE and not self._is_settled:
-            self._suspended.append(failed)
-            self.look_elsewhere()
+        if failed.reason is Reason.INFRASTRUCTURE and not self._ledger.setbacks.are_used_up(span):
+            self._record_try(failed, is_final=False)
+            self._backlog.put_back(span, failed.attempt)
             return
-        self._apply(failed, decision)
-        if span in self._probes:
-            self._probes.discard(span)
-            self._probes_failed.append(failed)
-            if not self._probes and not self._is_settled:
-                self._judge()
+        decision = self._decided(failed)
+        if self._is_settled:
+            self._apply(failed, decision)
+            return
+        if self._kind not in (None, _kind(failed)):
+            self._apply(failed, decision)
+            self._settle()
+            return
+        self._kind = _kind(failed)
+        self._places.add(span)
+        if self._first is None:
+            self._first = span
+        is_first = span == self._first
+        self._hold_back_all_but({self._first, *self._probes})
+        if decision is policy.AfterFailure.GIVE_UP or (is_first and decision is policy.AfterFailure.RETRY):
+            self._apply(failed, decision)
+        else:
+            self._suspended.append(failed)
+        if is_first and decision is not policy.AfterFailure.RETRY:
+            self._first_is_done = True
+        if self._has_enough():
+            self._judge()
 
     def something_succeeded(self) -> None:
-        """It is not the script's fault: what waits is taken apart."""
+        """It is not the script's fault: what waits is taken apart, and so is what fails from now on."""
+        self._isolates = self._rules.isolates
         if not self._is_settled:
             self._settle()
 
+    def probe(self, running: int) -> bool:
+        """Put a file, or a mini-batch, from another place of the plan into the backlog.
+
+        Parameters
+        ----------
+        running
+            Mini-batches that are handed out and not answered.
+
+        Returns
+        -------
+        bool
+            Whether there is one: something has failed, nothing has succeeded, and there are too few places
+            that have been tried.
+        """
+        if self._is_settled or not self._places or not self._plan.complete:
+            return False
+        if len(self._probes) >= SPREAD and len(self._places) + running >= PLACES:
+            return False
+        if self._candidates is None:
+            self._backlog.hold_fresh(_HOLDER)
+            fresh = self._backlog.fresh(self._plan.mini_batches, PLACES)
+            items = self._plan.manifest.item_count
+            self._candidates = spread_candidates(fresh, items, self._isolates)
+        if not self._singles and not self._take_out():
+            return False
+        span = self._singles.pop()
+        self._probes.add(span)
+        self._backlog.retry(span, 1)
+        return True
+
     def nothing_else_to_do(self) -> None:
-        """There is no other mini-batch to wait for: what is suspended is taken apart."""
-        if self._suspended and not self._probes:
+        """Nothing is running, and there is nothing to be handed out: it is time to judge."""
+        if self._is_settled or not self._places:
+            return
+        if len(self._places) < PLACES and self._backlog.release_withheld(_HOLDER):
+            return
+        if self._isolates and len(self._places) >= FEWEST_PLACES:
+            self._judge()
+        else:
             self._settle()
 
-    def look_elsewhere(self) -> None:
-        """Begin to try single files from many places, if the first mini-batches have all failed alike."""
-        suspended = self._suspended
-        known = self._plan.mini_batches
-        enough = min(ALIKE_AT_FIRST, known) if self._plan.complete else ALIKE_AT_FIRST
-        if self._is_settled or self._probes or len(suspended) < enough:
-            return
-        if len({_kind(failed) for failed in suspended}) > 1:
-            self._settle()
-            return
-        self._backlog.holds_fresh = True
-        self._suspended = []
-        places = [failed.span.first for failed in suspended]
-        fresh = self._backlog.fresh(known, PROBES - len(places))
-        each = -(-PROBES // max(1, len(places) + len(fresh)))
-        for failed in suspended:
-            self._record_try(failed, is_final=False)
-        for mini_batch in (*places, *fresh):
-            self._probe(mini_batch, each)
+    def _take_out(self) -> bool:
+        """Take files out of the next candidate, or else out of a mini-batch that has failed as a whole."""
+        if self._candidates:
+            candidate = self._candidates.pop()
+            if not candidate.alone:
+                self._singles.append(candidate.span)
+                return True
+            self._divide_around(candidate.span, candidate.alone)
+            return True
+        if not self._isolates:
+            return False
+        for failed in self._suspended:
+            items = self._items(failed.span)
+            if items > 1:
+                self._suspended.remove(failed)
+                self._record_try(failed, is_final=False)
+                wanted = min(items, PLACES)
+                first = failed.span.first_item
+                self._divide_around(failed.span, [first + n * items // wanted for n in range(wanted)])
+                return True
+        return False
 
-    def _probe(self, mini_batch: int, singles: int) -> None:
-        """Take a mini-batch apart into single files to be tried now, and the rest, which waits."""
-        span, items = Span(mini_batch), self._plan.manifest.item_count(mini_batch)
-        alone = [number * items // min(singles, items) for number in range(min(singles, items))]
-        if items == 1:
-            self._probes.add(span)
-            self._backlog.put_back(span, 1)
-            return
-        for part in self._divided(span, alone):
-            if part.items == 1 and part.first_item in alone:
-                self._probes.add(part)
-                self._backlog.put_back(part, 1)
+    def _divide_around(self, span: Span, alone: list[int]) -> None:
+        """Take a range apart into single files to be tried now, and the rest, which waits."""
+        chosen = set(alone)
+        for part in reversed(self._divided(span, alone)):
+            if part.items == 1 and part.first_item in chosen:
+                self._singles.append(part)
             else:
-                self._paused.append(part)
+                self._backlog.withhold(part, _HOLDER)
+
+    def _hold_back_all_but(self, spans: set[Span]) -> None:
+        if self._plan.complete or len(self._places) >= PLACES - SPREAD:
+            self._backlog.hold_fresh(_HOLDER)
+            if not self._rules.canary:
+                self._backlog.withhold_all_but(spans, _HOLDER)
+
+    def _has_enough(self) -> bool:
+        """Say whether enough places have failed, and the first one as often as it may."""
+        spread = self._places if self._rules.canary else self._places & self._probes
+        return self._first_is_done and len(self._places) >= PLACES and len(spread) >= SPREAD
 
     def _judge(self) -> None:
-        """All probes have failed: if alike, it is the script's fault."""
-        kinds = {_kind(failed) for failed in self._probes_failed}
-        threshold = self._rules.error_threshold
-        may_stop = threshold.fraction is not None or (threshold.items is not None and threshold.items >= 0)
-        if len(kinds) > 1:
-            self._settle()
-        elif may_stop:
-            self._is_settled = True
-            self.verdict = (
-                f"{len(self._probes_failed)} files from as many places of the input were tried alone, and "
-                "each failed in the same way: it is the fault of the script, or of the model, not of files"
-            )
-        else:
+        """Whatever was tried has failed alike: it is the script's fault."""
+        if not self._rules.may_stop:
             self._isolates = False
             self._settle()
+            return
+        self._is_settled = True
+        for failed in self._suspended:
+            is_single = self._items(failed.span) == 1
+            if is_single:
+                self._apply(failed, policy.AfterFailure.GIVE_UP)
+            else:
+                self._record_try(failed, is_final=False)
+        self._suspended = []
+        self.verdict = (
+            f"run() was tried on {len(self._places)} places of the input, and failed in the same way on each:"
+            " it is the fault of the script, or of the model, not of single files"
+        )
 
     def _settle(self) -> None:
-        """Go on as usual: what was suspended is taken apart, what waited is run."""
+        """Go on as usual: what was suspended is repeated or taken apart, what waited is run."""
         self._is_settled = True
-        self._backlog.holds_fresh = False
+        self._backlog.release(_HOLDER)
         suspended, self._suspended = self._suspended, []
         for failed in suspended:
-            decides = policy.AfterFailure.DIVIDE if self._isolates else policy.AfterFailure.GIVE_UP
-            self._apply(failed, decides)
-        paused, self._paused = self._paused, []
-        for part in paused:
-            self._backlog.retry(part, 1)
+            self._apply(failed, self._decided(failed))
+        for candidate in self._candidates or ():
+            self._backlog.retry(candidate.span, 1)
+        for span in self._singles:
+            self._backlog.retry(span, 1)
+        self._candidates, self._singles = [], []
+
+    def _decided(self, failed: Failed) -> policy.AfterFailure:
+        span = failed.span
+        told = policy.FailedRange(
+            items=self._items(span), is_part=bool(span.items), attempt=failed.attempt, reason=failed.reason
+        )
+        return policy.after_failure(told, self._rules.max_retries, self._isolates)
 
     def _apply(self, failed: Failed, decision: policy.AfterFailure) -> None:
         span = failed.span
         self._record_try(failed, is_final=decision is policy.AfterFailure.GIVE_UP)
         if decision is policy.AfterFailure.RETRY:
-            self._backlog.retry(span, failed.attempt + 1)
+            again = self._backlog.put_back if span == self._first else self._backlog.retry
+            again(span, failed.attempt + 1)
         elif decision is policy.AfterFailure.GIVE_UP:
             self._give_up(span)
         else:
@@ -216,6 +299,7 @@ class Triage:
                 self._items(failed.span),
                 utc_now(),
                 activity=failed.activity,
+                alone_next=failed.alone_next,
             )
         )
 
