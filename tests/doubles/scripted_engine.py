@@ -37,7 +37,7 @@ from gristmill_worker.wire import PIECE_STRUCT
 #: we stopped the worker, and the next try is to be alone; "cut_short": the worker was lost with its node.
 ACTS = (
     "ok", "raise", "exit", "hang", "bad_return", "short", "empty", "file", "no_disk", "cut_short", "evicted",
-    "hold", "let_go",
+    "hold", "hold_and_die", "let_go",
 )  # fmt: skip
 #: What a start of a worker may do; "die": it is ready, and gone before its first mini-batch.
 STARTS = ("ok", "fail", "die")
@@ -325,8 +325,8 @@ class ScriptedEngine:
         data = b"".join(lines)
         header = self._header(worker, span.first, events) if lines else 0
         files = self._set_aside(worker, span, attempt) if act in ("file", "let_go") else 0
-        if act in ("hold", "let_go"):
-            worker.is_holding = act == "hold"
+        if act in ("hold", "hold_and_die", "let_go"):
+            worker.is_holding = act != "let_go"
         offset = worker.size
         attached = self._attached(worker, span)
         if data or attached:
@@ -344,6 +344,13 @@ class ScriptedEngine:
         worker.pending = merged or scored
         if self._random is None or files or worker.is_holding or succeeded < total:
             self._tell_pending(worker, events)
+        if act == "hold_and_die":
+            self._end(worker, events)
+
+    def _end(self, worker: _Worker, events: list[Event]) -> None:
+        events.append(WorkerEnded(worker.number, f"worker {worker.number} is gone", worker.part))
+        self._drop_queue(worker, events)
+        worker.is_ready, worker.start_at = False, self.clock
 
     def _fail(self, worker: _Worker, span: Span, attempt: int, act: str, events: list[Event]) -> None:
         self._tell_pending(worker, events)
@@ -353,9 +360,7 @@ class ScriptedEngine:
         failed = Failed(span, attempt, reason, message, traceback, 0.001, worker.number, log)
         events.append(failed._replace(alone_next=act == "evicted", cannot_write=act == "no_disk"))
         if act in ("exit", "hang", "evicted", "cut_short", "memory"):
-            events.append(WorkerEnded(worker.number, f"worker {worker.number} is gone", worker.part))
-            self._drop_queue(worker, events)
-            worker.is_ready, worker.start_at = False, self.clock
+            self._end(worker, events)
 
     def _header(self, worker: _Worker, mini_batch: int, events: list[Event]) -> int:
         names = self.columns(mini_batch)

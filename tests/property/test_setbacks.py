@@ -134,3 +134,20 @@ def test_replay_gives_the_same_setbacks(tmp_path: Path) -> None:
     replayed = read_history(one.journal_path).ledger
     assert (replayed.setbacks, replayed.tally) == (ended.ledger.setbacks, ended.ledger.tally)
     assert replayed.setbacks != Ledger().setbacks
+
+
+def test_workers_that_die_for_ever_with_what_they_held_end_the_job(tmp_path: Path) -> None:
+    one = ScriptedJob(folder=tmp_path, items=2, script={1: ["hold_and_die"] * 99})
+    ended = one.start(workers=1)
+    assert ended.ending is not None
+    assert ended.ending.end is End.BROKEN
+    assert ended.ending.message.startswith("10 workers in a row have died between two mini-batches")
+    assert one.calls[1] == 10
+
+
+def test_a_worker_that_dies_now_and_then_with_what_it_held_costs_nothing(tmp_path: Path) -> None:
+    script = {number: ["hold_and_die"] * 3 for number in range(9)}
+    ended = ScriptedJob(folder=tmp_path, items=9, script=script).start(workers=1)
+    assert ended.ending is not None
+    assert ended.ending.end is End.ALL_DONE
+    assert ended.ledger.items_succeeded == 9

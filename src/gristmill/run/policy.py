@@ -23,6 +23,8 @@ START_TRIES = 3
 START_PAUSES_S = (1.0, 5.0, 15.0)
 
 
+#: So many workers in a row may die with all that they held, and nothing to blame.
+MOST_LOSSES = 10
 #: A single file that is alone in its part is tried this often; larger parts once.
 TRIES_ALONE = 2
 #: After these the next try is halved already: whole repeats are for exceptions.

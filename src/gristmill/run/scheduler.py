@@ -235,8 +235,11 @@ class Scheduler:
             self._leaving.discard(event.worker)
             self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
             self._notices.append(f"{event.message}; it is replaced")
-            for scored in self._revoke_held(event.part):
+            held = self._revoke_held(event.part)
+            for scored in held:
                 self._backlog.put_back(scored.span, scored.attempt)
+            if held and not is_halting:
+                self._end_if(self._starts.take_loss())
         elif isinstance(event, Farewell):
             self._take_farewell(event)
         elif event.key not in self._noticed:
@@ -252,6 +255,7 @@ class Scheduler:
         held = self._ledger.held.get(scored.part, {})
         self._record(scored)
         if not scored.held:
+            self._starts.forget_losses()
             for one in (*held.values(), scored):
                 self._outputs.take(one)
 
@@ -274,6 +278,7 @@ class Scheduler:
     def _take_failed(self, failed: Failed) -> None:
         span = failed.span
         self._starts.take_answer(failed.worker)
+        self._starts.forget_losses()
         if failed.leaving:
             self._leaving.add(failed.worker)
         if failed.cannot_write:

@@ -13,6 +13,12 @@ from gristmill.run.ledger import Ledger
 from gristmill.run.progress import End, Ending
 from gristmill.run.records import Modules, Record
 
+_LOST_AGAIN = (
+    "{losses} workers in a row have died between two mini-batches while a library held a file in the output "
+    "folder open, and what they had scored was lost each time. Close the file before run() returns; then "
+    "start a new job"
+)
+
 
 class Starts:
     """Takes what engines tell of workers that start."""
@@ -25,6 +31,7 @@ class Starts:
         self._ever_ready = False
         self._failures: dict[int, int] = {}
         """Worker → failed starts in a row."""
+        self._losses = 0
         self.notices: list[str] = []
         """New sentences for the user; whoever tells them empties the list."""
 
@@ -49,6 +56,19 @@ class Starts:
     def take_answer(self, worker: int) -> None:
         """Take note that a worker has answered: its start was a good one."""
         self._failures.pop(worker, None)
+
+    def take_loss(self) -> Ending | None:
+        """Take note that a worker has died, and what it held is void; return how the job ends if that would
+        go on for ever.
+        """
+        self._losses += 1
+        if self._losses < policy.MOST_LOSSES:
+            return None
+        return Ending(end=End.BROKEN, message=_LOST_AGAIN.format(losses=self._losses))
+
+    def forget_losses(self) -> None:
+        """Take note of a result that counts, or of a failure that uses up a try: the job comes forward."""
+        self._losses = 0
 
     def take_failure(self, failure: StartFailed) -> Ending | None:
         """Start a worker again, or give its slot up; return how the job ends where neither helps."""
