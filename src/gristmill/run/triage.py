@@ -217,7 +217,8 @@ class Triage:
                 self._backlog.withhold(part, _HOLDER)
 
     def _hold_back_all_but(self, spans: set[Span]) -> None:
-        if self._plan.complete or len(self._places) >= PLACES - SPREAD:
+        can_probe = self._plan.complete and self._isolates  # else whole mini-batches, as well in plan order
+        if can_probe or len(self._places) >= PLACES - SPREAD:
             self._backlog.hold_fresh(_HOLDER)
             if not self._rules.canary:
                 self._backlog.withhold_all_but(spans, _HOLDER)
