@@ -6,7 +6,6 @@ import builtins
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from gristmill.engine.crew import crew_for, resources_for
 from gristmill.engine.environment import Interpreter, choose_interpreter
 from gristmill.engine.launch import worker_archive
 from gristmill.engine.local import LocalEngine
-from gristmill.engine.staging import unstage_model
 from gristmill.errors import (
     GristmillError,
     HomeError,
@@ -47,6 +45,7 @@ from gristmill.service.request import (
     free_name,
     made_up_name,
 )
+from gristmill.service.running import Cancelling, RunningJob
 from gristmill.service.script_reading import warnings_of_script
 from gristmill.service.snapshot import changed_model_files, changed_modules, edited_originals, model_state
 from gristmill.service.views import JobView, view_of
@@ -54,61 +53,7 @@ from gristmill.settings import Home
 
 __all__ = ["JobView", "Jobs", "Progress", "RunRequest", "RunningJob", "Verification"]
 
-_CANCEL_LOOK_EVERY_S = 0.2
 _OTHER_HOME = "make room and give yourself access there, or set GRISTMILL_HOME to a folder that you can write"
-
-
-class RunningJob:
-    """A job that this process works on."""
-
-    def __init__(
-        self, folder: JobFolder, execution: Execution, notices: tuple[str, ...], why: _Cancelling
-    ) -> None:
-        self.name = folder.name
-        self.folder = folder.path
-        self.output = execution.job.output
-        self.notices = notices
-        self.execution = execution
-        self._cancelling = why
-
-    def steps(self) -> Iterator[Progress]:
-        """Work until the job has ended; yield how far it is."""
-        progress = None
-        for progress in self.execution.steps():
-            yield progress
-        job = self.execution.job
-        if job.status is Status.COMPLETED:
-            unstage_model(self.execution.folder.model)
-        if progress is not None and job.deployment.model is not None:
-            changed = changed_model_files(job.model_state, job.deployment.model.path)
-            if changed:
-                yield replace(progress, notices=(f"the model was changed while the job ran: {changed[0]}",))
-
-    def cancel(self, why: str) -> None:
-        """Ask for the end; what is finished is kept. Safe in a signal handler."""
-        self._cancelling.why = why
-
-    @property
-    def view(self) -> JobView:
-        """How the job stands now."""
-        return view_of(self.execution.job, self.execution.folder, is_held=False)
-
-
-class _Cancelling:
-    """Who wants the job cancelled: this process, or one that left a request in the job folder."""
-
-    def __init__(self, folder: JobFolder) -> None:
-        self.why: str | None = None
-        self._request = folder.cancel_request
-        self._looked_at = 0.0
-
-    def reason(self) -> str | None:
-        now = time.monotonic()
-        if self.why is None and now - self._looked_at > _CANCEL_LOOK_EVERY_S:
-            self._looked_at = now
-            if self._request.exists():
-                self.why = "cancelled by gristmill job cancel"
-        return self.why
 
 
 class Jobs:
@@ -322,7 +267,7 @@ class Jobs:
                 )
 
     def _begin(self, folder: JobFolder, interpreter: Interpreter, notices: tuple[str, ...]) -> RunningJob:
-        cancelling = _Cancelling(folder)
+        cancelling = Cancelling(folder)
 
         def make_engine(job: Job, identity: RunIdentity) -> Engine:
             assignment = assignment_of(job, folder, identity, interpreter, self._home.cache)
