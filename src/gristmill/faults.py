@@ -41,6 +41,9 @@ POINTS = (
 )
 """The points of the coordinator, in the order in which a job meets them."""
 
+EXTENSION_POINTS = ("plan.before_extension", "plan.after_extension")
+"""The points that only ``resume --new`` meets."""
+
 WORKER_POINTS = (
     "worker.files.taken",
     "worker.part.before_write",

@@ -17,17 +17,19 @@ class BatchCutter:
     ----------
     mini_batch_size
         Files in one mini-batch, at least 1; the last mini-batch may be shorter (contract, section 4).
+    size_bytes
+        Bytes that stand before the first path.
     """
 
-    def __init__(self, mini_batch_size: int) -> None:
+    def __init__(self, mini_batch_size: int, *, size_bytes: int = 0) -> None:
         if mini_batch_size < 1:
             raise ValueError(f"mini_batch_size is {mini_batch_size}; it must be at least 1")
         self._mini_batch_size = mini_batch_size
         self._begun = 0
         self.items = 0
         """Files taken so far."""
-        self.size_bytes = 0
-        """Bytes given back so far."""
+        self.size_bytes = size_bytes
+        """Bytes given back so far, and those before."""
         self._boundaries: array[int] = array("Q")
 
     def add(self, prefix: bytes, names: list[bytes]) -> bytes:

@@ -8,6 +8,9 @@
 Both files may be read while they grow: `paths` is always written before the `offsets` that point into it.
 Both are under CRC-32 in ``plan.json``, which carries a CRC-32 of itself and has one form only, so that a
 single changed byte anywhere is found.
+
+``extending``  an empty file, there while a complete manifest is being extended: `paths` and `offsets` may be
+               longer than ``plan.json`` says, and what is behind does not count (see `extension`).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import os
 import sys
 import zlib
 from array import array
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from gristmill.errors import PlanError
 PATHS = "paths"
 OFFSETS = "offsets"
 PLAN = "plan.json"
+EXTENDING = "extending"
 SCHEMA = 1
 ENTRY_BYTES = 8
 
@@ -39,7 +43,7 @@ class Summary:
     mini_batches: int
     """Mini-batches in the whole plan."""
     mini_batch_size: int
-    """Files per mini-batch; only the last mini-batch may have fewer."""
+    """Files per mini-batch; only the last mini-batch, and the last before each extension, may have fewer."""
     root: str
     """Absolute folder that the paths start from; bytes that are not UTF-8 as surrogate escapes."""
     paths_size: int
@@ -52,6 +56,8 @@ class Summary:
     """How many names were passed over, by reason."""
     notices: list[str]
     """Sentences that the user should see."""
+    extended_at: list[list[int]] = field(default_factory=list)
+    """[mini-batches, items] of the plan before each extension, in order."""
 
     def to_bytes(self) -> bytes:
         """Return the one form in which this summary is stored."""

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import os
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator
-from operator import ge
+from operator import ge, itemgetter
 from pathlib import Path
 
 from gristmill.errors import PlanError
-from gristmill.plan.layout import ENTRY_BYTES, OFFSETS, PATHS, PLAN, Summary, damaged, entries_from_bytes
+from gristmill.plan.layout import (
+    ENTRY_BYTES,
+    EXTENDING,
+    OFFSETS,
+    PATHS,
+    PLAN,
+    Summary,
+    damaged,
+    entries_from_bytes,
+)
+from gristmill.plan.sorting import merged_runs
 
 BLOCK_BYTES = 1024 * 1024
 """Bytes read at once by `Manifest.verify`."""
@@ -55,6 +66,7 @@ class Manifest:
         """How many names were passed over, by reason; known once the plan is complete."""
         self.notices: list[str] = []
         """Sentences that the user should see; known once the plan is complete."""
+        self._begins: list[tuple[int, int]] = [(0, 0)]
         try:
             self._paths = os.open(folder / PATHS, os.O_RDONLY | os.O_CLOEXEC)
             self._offsets = os.open(folder / OFFSETS, os.O_RDONLY | os.O_CLOEXEC)
@@ -89,6 +101,7 @@ class Manifest:
         manifest = cls(folder, root=Path(summary.root), mini_batch_size=summary.mini_batch_size)
         manifest._summary = summary
         manifest.skipped, manifest.notices = summary.skipped, summary.notices
+        manifest._begins += [(batches, items) for batches, items in summary.extended_at]
         manifest.grow(summary.mini_batches, summary.items)
         try:
             manifest._check_sizes(summary)
@@ -175,7 +188,7 @@ class Manifest:
         -------
         int
             The number of files: `mini_batch_size` for each, except that the last of the plan may have
-            fewer.
+            fewer, and so may the last before each extension.
 
         Raises
         ------
@@ -188,8 +201,36 @@ class Manifest:
                 f"the manifest in {str(self._folder)!r} has {self.mini_batches} mini-batches; there are no "
                 f"{batches} from number {mini_batch} on. Ask within these limits"
             )
-        last_item = min(end * self.mini_batch_size, self.items)
-        return last_item - min(mini_batch * self.mini_batch_size, self.items)
+        return self.items_before(end) - self.items_before(mini_batch)
+
+    def items_before(self, mini_batch: int) -> int:
+        """Return how many files all mini-batches before this one have together, by arithmetic."""
+        part = bisect_right(self._begins, mini_batch, key=itemgetter(0)) - 1
+        batches, items = self._begins[part]
+        end = self._begins[part + 1][1] if part + 1 < len(self._begins) else self.items
+        return min(items + (mini_batch - batches) * self.mini_batch_size, end)
+
+    def mini_batch_of(self, item: int) -> int:
+        """Return the mini-batch that holds a file, counted over the whole plan."""
+        batches, items = self._begins[bisect_right(self._begins, item, key=itemgetter(1)) - 1]
+        return batches + (item - items) // self.mini_batch_size
+
+    @property
+    def extended_at(self) -> list[tuple[int, int]]:
+        """(mini-batches, items) of the plan before each extension, in order."""
+        return self._begins[1:]
+
+    def sorted_paths(self) -> Iterator[list[bytes]]:
+        """Yield all paths of a complete plan in bytewise order, in chunks, also where it was extended.
+
+        Raises
+        ------
+        PlanError
+            When the files are damaged.
+        """
+        at = [self._bounds(batches)[0] for batches, _ in self._begins]
+        end = self._bounds(self.mini_batches - 1)[1]
+        return merged_runs(self._paths, list(zip(at, [*at[1:], end], strict=True)))
 
     def verify(self) -> None:
         """Read the whole manifest and compare it with what was written; any changed byte is found.
@@ -228,14 +269,15 @@ class Manifest:
             (PATHS, self._paths, summary.paths_size),
             (OFFSETS, self._offsets, (summary.mini_batches + 1) * ENTRY_BYTES),
         )
+        is_extending = (self._folder / EXTENDING).exists()
         for name, descriptor, size in expected:
             actual = os.fstat(descriptor).st_size
-            if actual != size:
+            if actual < size or (actual > size and not is_extending):
                 raise damaged(self._folder / name, f"it has {actual} bytes instead of {size}")
 
     def _check_offsets(self, summary: Summary) -> None:
         checksum, last = 0, -1
-        for block in _blocks(self._offsets):
+        for block in _blocks(self._offsets, (summary.mini_batches + 1) * ENTRY_BYTES):
             checksum = zlib.crc32(block, checksum)
             entries = entries_from_bytes(block)
             if last >= entries[0] or any(map(ge, entries, entries[1:])):
@@ -250,7 +292,7 @@ class Manifest:
 
     def _check_paths(self, summary: Summary) -> None:
         checksum = items = 0
-        for block in _blocks(self._paths):
+        for block in _blocks(self._paths, summary.paths_size):
             checksum = zlib.crc32(block, checksum)
             items += block.count(b"\0")
         if checksum != summary.paths_crc32:
@@ -259,9 +301,9 @@ class Manifest:
             raise damaged(self._folder / PATHS, f"it holds {items} paths instead of {summary.items}")
 
 
-def _blocks(descriptor: int) -> Iterator[bytes]:
+def _blocks(descriptor: int, size: int) -> Iterator[bytes]:
     at = 0
-    while block := os.pread(descriptor, BLOCK_BYTES, at):
+    while block := os.pread(descriptor, min(BLOCK_BYTES, size - at), at):
         yield block
         at += len(block)
 

@@ -8,12 +8,14 @@ over and tells how much of the old one still holds. It must not know what the mi
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from pathlib import Path
 
 from gristmill.errors import InputError, PlanError
 from gristmill.plan.batches import BatchCutter
+from gristmill.plan.comparison import Changes, differences
 from gristmill.plan.draft import ManifestDraft
+from gristmill.plan.extension import extend, undo_unfinished
 from gristmill.plan.input_list import InputList
 from gristmill.plan.layout import PLAN
 from gristmill.plan.listing import Listing
@@ -79,29 +81,33 @@ class Planner:
         self._failure: Exception | None = None
         self.complete: bool = False
         """Whether all mini-batches are on disk, durably."""
+        own = [*exclude, folder]
+
+        def source() -> Listing | InputList | Sample:
+            chosen = bool(include_patterns or exclude_patterns)
+            selection = Selection(include_patterns, exclude_patterns) if chosen else None
+            found: Listing | InputList
+            if input_list is not None:
+                found = InputList(
+                    root, input_list, scratch=folder, exclude=own, selection=selection, original=original_list
+                )
+            else:
+                found = Listing(
+                    root,
+                    scratch=folder,
+                    recursive=recursive,
+                    include_hidden=include_hidden,
+                    exclude=own,
+                    selection=selection,
+                )
+            return found if limit is None else Sample(found, limit)
+
+        self._source: Callable[[], Source] = source
         if (folder / PLAN).exists():
             self._open_complete(mini_batch_size)
             return
         self._cutter = BatchCutter(mini_batch_size)
-        own = [*exclude, folder]
-        chosen = bool(include_patterns or exclude_patterns)
-        selection = Selection(include_patterns, exclude_patterns) if chosen else None
-        self._listing: Listing | InputList | Sample
-        if input_list is not None:
-            self._listing = InputList(
-                root, input_list, scratch=folder, exclude=own, selection=selection, original=original_list
-            )
-        else:
-            self._listing = Listing(
-                root,
-                scratch=folder,
-                recursive=recursive,
-                include_hidden=include_hidden,
-                exclude=own,
-                selection=selection,
-            )
-        if limit is not None:
-            self._listing = Sample(self._listing, limit)
+        self._listing = source()
         self._draft = _new_draft(folder)
         self._previous = self._draft.previous
         self.manifest: Manifest = Manifest(folder, root=self._listing.root, mini_batch_size=mini_batch_size)
@@ -168,6 +174,44 @@ class Planner:
             self._failure = error
             raise
 
+    def changes(self, *, take_new: bool = False) -> Changes:
+        """Compare a complete plan with its input as it is now, all at once: a listing takes its time.
+
+        Parameters
+        ----------
+        take_new
+            Whether files that came later are added to the plan, as further mini-batches behind the others.
+
+        Returns
+        -------
+        Changes
+            What was different when it was compared.
+
+        Raises
+        ------
+        InputError
+            When the input cannot be listed.
+        PlanError
+            When the manifest is damaged, or cannot be made longer.
+        """
+        changes = Changes()
+
+        def new_files() -> Iterator[list[bytes]]:
+            nonlocal changes
+            now = ([prefix + name for name in names] for prefix, names in self._source().walk())
+            for gone, new in differences(self.manifest.sorted_paths(), now):
+                changes = changes.and_also(gone, new)
+                yield new
+
+        if take_new:
+            extend(self._folder, new_files())
+            self.manifest.close()
+            self.manifest = Manifest.open(self._folder)
+        else:
+            for _ in new_files():
+                continue
+        return changes
+
     def forget_previous(self) -> None:
         """Remove what is left of the manifest that was cut off, once its consequences are recorded.
 
@@ -201,6 +245,7 @@ class Planner:
         self.manifest.close()
 
     def _open_complete(self, mini_batch_size: int) -> None:
+        undo_unfinished(self._folder)
         self.manifest = Manifest.open(self._folder)
         if self.manifest.mini_batch_size != mini_batch_size:
             self.manifest.close()

@@ -146,6 +146,29 @@ class SortedNames:
         del self._held[:SPILL_RUNS]
 
 
+def merged_runs(descriptor: int, runs: list[tuple[int, int]]) -> Iterator[list[bytes]]:
+    """Yield names that lie in a file as sorted runs, in bytewise order, in chunks.
+
+    Parameters
+    ----------
+    descriptor
+        The file; each name in it is ended by NUL, and none is longer than `LARGEST_BLOCK`.
+    runs
+        Where each run begins and ends, in bytes; none is empty.
+
+    Yields
+    ------
+    list[bytes]
+        The next names, never empty.
+
+    Raises
+    ------
+    PlanError
+        When the file is shorter than that.
+    """
+    return _merged([_Run(spill=descriptor, at=at, end=end, block=LARGEST_BLOCK) for at, end in runs])
+
+
 class _Run:
     """One sorted run while it is merged: the names at hand, and what is still on disk."""
 

@@ -134,14 +134,14 @@ class _Cover:
     def conclude(self) -> None:
         """Every item must have been seen."""
         manifest, start = self._manifest, 0
-        size = manifest.mini_batch_size
         while not self._findings.is_enough("no_end_state"):
             begin, end = self._seen.gap(start, manifest.items)
             if begin == end:
                 return
-            first = begin // size
-            start = min(end, (first + 1) * size)
-            span = Span(first, 1, begin - first * size, start - begin)
+            first = manifest.mini_batch_of(begin)
+            first_item = manifest.items_before(first)
+            start = min(end, first_item + manifest.item_count(first))
+            span = Span(first, 1, begin - first_item, start - begin)
             if span.items == manifest.item_count(first):
                 span = Span(first)
             missing = manifest.items - self._seen.count
@@ -164,7 +164,7 @@ class _Cover:
 
     def _items_of(self, span: Span) -> tuple[int, int]:
         """Return the first item of a range, counted over the whole plan, and how many there are."""
-        begin = span.first * self._manifest.mini_batch_size + span.first_item
+        begin = self._manifest.items_before(span.first) + span.first_item
         return begin, span.items or self._manifest.item_count(span.first, span.batches)
 
 

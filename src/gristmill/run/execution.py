@@ -249,8 +249,8 @@ class Execution:
         journal.flush()
         if planner.restarted:
             planner.forget_previous()
-        if planner.complete and self._ledger.plan is None:
-            complete = PlanComplete(planner.mini_batches, planner.items)
+        complete = PlanComplete(planner.mini_batches, planner.items)
+        if planner.complete and self._ledger.plan != complete:
             journal.record(complete)
             self._ledger.apply(complete)
 
