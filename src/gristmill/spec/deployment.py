@@ -23,7 +23,9 @@ from gristmill.spec.overrides import Override, lay_over
 from gristmill.spec.problems import Problem, lines
 from gristmill.spec.schema import (
     DeploymentFile,
+    Extensions,
     Model,
+    SettingsSection,
     is_pipeline,
     model_type,
     unknown_python,
@@ -167,7 +169,7 @@ def _deployment(
         model=None if file.model is None else _model(file.model),
         python=file.gristmill.python,
         environment=None if file.environment is None else file.environment.words(),
-        settings=_settings(file),
+        settings=settings_of(file.settings, file.gristmill),
         notices=said,
     )
 
@@ -178,8 +180,8 @@ def _model(model: Model) -> ModelReference:
     )
 
 
-def _settings(file: DeploymentFile) -> Settings:
-    settings, extensions = file.settings, file.gristmill
+def settings_of(settings: SettingsSection, extensions: Extensions) -> Settings:
+    """Turn the sections of a checked document into the settings of a job."""
     workers = extensions.workers or settings.max_concurrency_per_instance
     return Settings(
         mini_batch_size=settings.mini_batch_size,

@@ -242,6 +242,15 @@ class Extensions(Section):
         return value
 
 
+class SettingsOnly(Section):
+    """Settings without a deployment: what is said of them when a job goes on."""
+
+    gristmill: Extensions = Extensions.model_construct()
+    properties: Texts = {}
+    tags: Texts = {}
+    settings: SettingsSection = SettingsSection.model_construct()
+
+
 class DeploymentFile(Section):
     """The whole file, in the canonical layout."""
 

@@ -61,13 +61,17 @@ class ModelReference:
     """``custom_model``, ``mlflow_model`` or ``triton_model``."""
 
 
-_RESULT = {"affects_result": True}
-_NO_RESULT = {"affects_result": False}
+# The one place that says what a setting may change, and so what becomes of it when a job is resumed.
+_RESULT = {"affects_result": True, "is_fixed": True}
+_ONLY_ROWS = {"affects_result": True, "is_fixed": False}
+_NO_RESULT = {"affects_result": False, "is_fixed": False}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a job runs; a field marked ``affects_result`` may change a byte of the output."""
+    """How a job runs; a field marked ``affects_result`` may change a byte of the output, and one that
+    ``is_fixed`` says what the plan is or how the output looks: nothing of it can change within a job.
+    """
 
     mini_batch_size: int = field(metadata=_RESULT)
     """Files for one call of ``run()``; at least 1."""
@@ -87,11 +91,11 @@ class Settings:
     """When failures stop the job."""
     logging_level: str = field(metadata=_NO_RESULT)
     """``debug``, ``info`` or ``warning``."""
-    environment_variables: Mapping[str, str] = field(metadata=_RESULT)
+    environment_variables: Mapping[str, str] = field(metadata=_ONLY_ROWS)
     """What is added to the environment of the workers."""
     workers: int | None = field(metadata=_NO_RESULT)
     """Worker processes on this machine; None: as many as fit."""
-    program_arguments: str = field(metadata=_RESULT)
+    program_arguments: str = field(metadata=_ONLY_ROWS)
     """What the script finds in ``sys.argv`` behind its own name, as one text."""
     recursive: bool = field(metadata=_RESULT, default=True)
     """Whether files in folders below the input folder are listed."""
