@@ -68,8 +68,7 @@ def test_resume_says_that_an_edited_script_is_not_the_one_that_goes_on(mill: Mil
 
     assert (
         "notice: score.py has changed since the job was made; this job goes on with its own copy: "
-        "start a new "
-        "job to use the new one"
+        "gristmill resume j --force takes the new code, and keeps what is scored already"
     ) in ended.err
 
 

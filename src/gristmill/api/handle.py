@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gristmill.api.card import card
 from gristmill.api.failed import FailedItem, read_failures
 from gristmill.api.follow import follow
 from gristmill.api.frame import pandas_module, read_frame
+from gristmill.api.settings import mapping, overrides
 from gristmill.api.words import speaking_python
 from gristmill.errors import JobFailedError, JobStateError, RequestError, UnknownJobError
-from gristmill.service.jobs import Jobs, JobView, Verification
+from gristmill.service.jobs import Jobs, JobView, ResumeRequest, Verification
 from gristmill.service.predictions import predictions_of
 from gristmill.settings import Home
 from gristmill.shown.words import near
@@ -63,13 +65,33 @@ def jobs() -> list[Job]:
     return [Job(view, service) for view in service.list()]
 
 
-def resume(name: str, *, progress: bool = True, check: bool = True) -> Job:
+def resume(
+    name: str,
+    *,
+    force: bool = False,
+    new: bool = False,
+    workers: int | str | None = None,
+    timeout: float | None = None,
+    max_retries: int | None = None,
+    error_threshold: int | str | None = None,
+    settings: Mapping[str, object] | None = None,
+    progress: bool = True,
+    check: bool = True,
+) -> Job:
     """Go on with a job that was interrupted, cancelled, killed or has failed; what is finished is kept.
 
     Parameters
     ----------
     name
         Its name.
+    force
+        Whether it goes on though code, model or settings have changed, with the code as it is now.
+    new
+        Whether files that came to the input folder since the job was listed are scored too.
+    workers, timeout, max_retries, error_threshold
+        For the rest of the job; None: as they were.
+    settings
+        Any other key of a deployment that does not change results: ``{"gristmill.init_timeout": 60}``.
     progress
         Whether it is shown how far the job is.
     check
@@ -90,8 +112,15 @@ def resume(name: str, *, progress: bool = True, check: bool = True) -> Job:
         It was interrupted, and has been cancelled in order.
     """
     service = open_jobs()
+    given = {
+        "workers": workers,
+        "timeout": timeout,
+        "max_retries": max_retries,
+        "error_threshold": error_threshold,
+    }
     try:
-        running = service.resume(_checked(name))
+        request = ResumeRequest(force=force, new=new, overrides=overrides(given, mapping(settings)))
+        running = service.resume(_checked(name), request)
     except RequestError as error:
         raise speaking_python(error) from error.__cause__
     return ended(follow(running, progress=progress), service, check=check)
@@ -236,9 +265,9 @@ class Job:
         """
         return self._service.verify(self.name)
 
-    def resume(self, *, progress: bool = True, check: bool = True) -> Job:
-        """Go on with it, as `gristmill.resume` does; return it as it ended."""
-        return resume(self.name, progress=progress, check=check)
+    def resume(self, **arguments: Any) -> Job:
+        """Go on with it, as `gristmill.resume` does with the same arguments; return it as it ended."""
+        return resume(self.name, **arguments)
 
     def cancel(self) -> Job:
         """Stop it, from any process or thread, and wait for its end; what is finished is kept.

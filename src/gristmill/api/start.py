@@ -9,31 +9,15 @@ from pathlib import Path
 
 from gristmill.api.follow import follow
 from gristmill.api.handle import Job, ended
+from gristmill.api.settings import mapping, overrides, plain, shown
 from gristmill.api.words import speaking_python
 from gristmill.errors import RequestError, SpecError
 from gristmill.service.jobs import Jobs, RunRequest
 from gristmill.settings import Home
 from gristmill.spec.deployment import load
-from gristmill.spec.overrides import Override
 
 StrPath = str | os.PathLike[str]
 
-#: Where each argument belongs in a deployment; the command's options stand for the same places.
-PLACES = {
-    "model": "model",
-    "python": "gristmill.python",
-    "workers": "gristmill.workers",
-    "mini_batch_size": "settings.mini_batch_size",
-    "timeout": "settings.retry_settings.timeout",
-    "max_retries": "settings.retry_settings.max_retries",
-    "error_threshold": "settings.error_threshold",
-    "format": "gristmill.output_format",
-    "include": "gristmill.include",
-    "exclude": "gristmill.exclude",
-    "input_list": "gristmill.input_list",
-    "limit": "gristmill.limit",
-}
-_MOST_SHOWN = 60
 #: Jobs begin one after the other, whatever the thread: their scripts are parsed, at which some releases of
 #: Python fail now and then in several threads (python/cpython#106905), and made-up names must not meet.
 _BEGINNING = threading.Lock()
@@ -141,13 +125,13 @@ def run(
         with _BEGINNING:
             request = RunRequest(
                 deployment=load(
-                    _path("script_or_deployment", script_or_deployment), overrides(given, _mapping(settings))
+                    _path("script_or_deployment", script_or_deployment), overrides(given, mapping(settings))
                 ),
                 input=_path("input", input),
                 output=None if output is None else _path("output", output),
                 name=_checked(name),
                 overwrite=overwrite,
-                chose_workers=workers is not None or "gristmill.workers" in _mapping(settings),
+                chose_workers=workers is not None or "gristmill.workers" in mapping(settings),
             )
             running = service.run(request)
     except RequestError as error:
@@ -155,47 +139,12 @@ def run(
     return ended(follow(running, progress=progress), service, check=check)
 
 
-def overrides(given: Mapping[str, object], settings: Mapping[str, object]) -> list[Override]:
-    """Turn arguments into settings that stand above those of the deployment.
-
-    Parameters
-    ----------
-    given
-        Values by the names in `PLACES`; None: not given.
-    settings
-        Values by their key in a deployment.
-
-    Returns
-    -------
-    list of Override
-        What messages name is the argument as it could have been written: ``mini_batch_size=0``.
-    """
-    arguments = [
-        Override(path=PLACES[name], value=_plain(value), origin=f"{name}={_shown(value)}")
-        for name, value in given.items()
-        if value is not None
-    ]
-    others = [
-        Override(path=key, value=_plain(value), origin=f"settings={{{key!r}: {_shown(value)}}}")
-        for key, value in settings.items()
-    ]
-    return [*arguments, *others]
-
-
 # A notebook has no types: what is given may be anything.
-
-
-def _mapping(settings: object) -> Mapping[str, object]:
-    if settings is None:
-        return {}
-    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
-        raise SpecError(f"settings={_shown(settings)}: must be a mapping of keys, as texts, to values")
-    return settings
 
 
 def _checked(name: object) -> str | None:
     if name is not None and not isinstance(name, str):
-        raise SpecError(f"name={_shown(name)}: must be a text")
+        raise SpecError(f"name={shown(name)}: must be a text")
     if name == "":
         raise SpecError("name='': is empty; give a name, or leave it out")
     return name
@@ -205,24 +154,15 @@ def _patterns(name: str, patterns: object) -> tuple[str, ...] | None:
     if patterns is None:
         return None
     if isinstance(patterns, bytes) or not isinstance(patterns, Iterable):
-        raise SpecError(f"{name}={_shown(patterns)}: must be a pattern such as '*.jpg', or a list of them")
+        raise SpecError(f"{name}={shown(patterns)}: must be a pattern such as '*.jpg', or a list of them")
     return ((patterns,) if isinstance(patterns, str) else tuple(patterns)) or None
 
 
 def _path(name: str, value: object) -> Path:
     """Take a path; an empty one is an unset variable, and must not mean this folder."""
-    path = _plain(value)
+    path = plain(value)
     if not isinstance(path, str):
-        raise SpecError(f"{name}={_shown(value)}: must be a path, as a text or a pathlib.Path")
+        raise SpecError(f"{name}={shown(value)}: must be a path, as a text or a pathlib.Path")
     if not path:
         raise SpecError(f"{name}={value!r}: is empty; give a path")
     return Path(path)
-
-
-def _plain(value: object) -> object:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _shown(value: object) -> str:
-    text = repr(_plain(value))
-    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"

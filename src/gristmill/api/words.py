@@ -37,6 +37,7 @@ _IN_PYTHON = {
     "--logging-level": "settings={'settings.logging_level': …}",
     "--set": "settings=",
 }
+_OF_RESUME = {"--force": "force=True", "--new": "new=True"}
 #: Commands that messages send people to, and what does the same here.
 _COMMANDS = {
     "job list": "gristmill.jobs()",
@@ -45,7 +46,10 @@ _COMMANDS = {
     "job show": "gristmill.job({!r})",
     "job cancel": "gristmill.job({!r}).cancel()",
 }
-_COMMAND = re.compile(r"\bgristmill (?:(job list)\b|(resume|verify|job show|job cancel) (\w(?:[\w.-]*\w)?))")
+_COMMAND = re.compile(
+    r"\bgristmill (?:(job list)\b|(resume|verify|job show|job cancel) (\w(?:[\w.-]*\w)?)"
+    r"((?: --(?:force|new)\b)*))"
+)
 _SET = re.compile(r"--set ([\w.]+)=([^\s,;]+)")
 _OPTION = re.compile(r"(?<![\w/.-])(--[a-z]+(?:-[a-z]+)*)(?![\w-])(?: (auto|csv|azure)\b| (?=[A-Z]+\b))?")
 _FIRST_OPTION = re.compile(r"(--[a-z]+(?:-[a-z]+)*)[ ](?=[^\n]*: )")
@@ -78,12 +82,14 @@ def speaking_python(error: RequestError) -> RequestError:
 
 
 def _call(found: re.Match[str]) -> str:
-    return _COMMANDS[found[1] or found[2]].format(found[3])
+    call = _COMMANDS[found[1] or found[2]].format(found[3])
+    options = "".join(f", {option}=True" for option in (found[4] or "").replace("--", "").split())
+    return f"{call[:-1]}{options})" if options else call
 
 
 def _argument(found: re.Match[str]) -> str:
     option, value = found.groups()
-    argument = _IN_PYTHON.get(option)
+    argument = _IN_PYTHON.get(option) or _OF_RESUME.get(option)
     if argument is None:
         return found[0]
     return f"{argument}{value!r}" if value else argument

@@ -15,30 +15,7 @@ from gristmill.errors import JobError
 from gristmill.shown.progress import Taken, display, show_steps
 
 if TYPE_CHECKING:
-    from gristmill.service.jobs import Jobs, JobView, RunningJob
-
-
-def resume(args: Namespace, jobs: Jobs) -> ExitStatus:
-    """Go on with a job, and follow it.
-
-    Parameters
-    ----------
-    args
-        The options of ``gristmill resume``.
-    jobs
-        The service.
-
-    Returns
-    -------
-    ExitStatus
-        How the job ended.
-
-    Raises
-    ------
-    RequestError
-        There is no such job, or it cannot go on; nothing was started.
-    """
-    return follow(lambda: jobs.resume(args.job), args)
+    from gristmill.service.jobs import JobView, RunningJob
 
 
 def follow(start: Callable[[], RunningJob], args: Namespace) -> ExitStatus:

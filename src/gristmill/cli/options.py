@@ -132,7 +132,21 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _resume_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s JOB [--force] [--new] [options]"
     _job_name(parser)
+    changed = parser.add_argument_group("what has changed")
+    changed.add_argument(
+        "--force",
+        action="store_true",
+        help="go on though code, model or settings have changed, with the code as it is now; what is scored"
+        " already stays",
+    )
+    changed.add_argument(
+        "--new",
+        action="store_true",
+        help="score the files, too, that came to the input folder since the job was listed",
+    )
+    add_settings(parser, is_for_rest=True)
     _ending_options(parser)
 
 
@@ -180,7 +194,7 @@ COMMANDS = {
     "resume": Command(
         "go on with a job that was interrupted, cancelled, killed or failed",
         _resume_options,
-        "gristmill.cli.follow:resume",
+        "gristmill.cli.resume:resume",
     ),
     "verify": Command(
         "prove from its files that a job lost nothing and has nothing twice",

@@ -29,6 +29,8 @@ class _Setting(NamedTuple):
     """The word for the value in the help; true and false: what the option alone stands for."""
     words: str
     repeatable: bool = False
+    may_change: bool = False
+    """Whether the help shows it for a job that goes on; the others are refused there, with the reason."""
 
 
 _SETTINGS = (
@@ -42,28 +44,43 @@ _SETTINGS = (
         True,
         "run the script in the active environment, whatever the file says of one",
     ),
-    _Setting("--workers", "gristmill.workers", "N|auto", "worker processes; auto: as many as fit"),
+    _Setting(
+        "--workers", "gristmill.workers", "N|auto", "worker processes; auto: as many as fit", may_change=True
+    ),
     _Setting("--mini-batch-size", "settings.mini_batch_size", "N", "files for one call of run()"),
-    _Setting("--timeout", "settings.retry_settings.timeout", "S", "seconds for one call of run()"),
+    _Setting(
+        "--timeout", "settings.retry_settings.timeout", "S", "seconds for one call of run()", may_change=True
+    ),
     _Setting(
         "--memory-per-worker",
         "gristmill.memory_per_worker",
         "SIZE",
         "the most memory for one worker and what it starts, such as 2GB; one that takes more is stopped",
+        may_change=True,
     ),
-    _Setting("--init-timeout", "gristmill.init_timeout", "S", "seconds for one call of init()"),
-    _Setting("--max-retries", "settings.retry_settings.max_retries", "N", "tries after the first one"),
+    _Setting(
+        "--init-timeout", "gristmill.init_timeout", "S", "seconds for one call of init()", may_change=True
+    ),
+    _Setting(
+        "--max-retries",
+        "settings.retry_settings.max_retries",
+        "N",
+        "tries after the first one",
+        may_change=True,
+    ),
     _Setting(
         "--error-threshold",
         "settings.error_threshold",
         "N|N%",
         "stop the job when more items than this have failed; -1: never",
+        may_change=True,
     ),
     _Setting(
         "--canary",
         "gristmill.canary",
         "N",
         "score N files from all over the input first, and stop if they fail",
+        may_change=True,
     ),
     _Setting("--format", "gristmill.output_format", "azure|csv", "how the predictions are written"),
     _Setting("--output-file-name", "settings.output_file_name", "NAME", "the name of the predictions file"),
@@ -99,32 +116,43 @@ _SETTINGS = (
         "N",
         "try it out: score only N files, spread over the input, and say what all of it would take",
     ),
-    _Setting("--logging-level", "settings.logging_level", "LEVEL", "debug, info or warning"),
+    _Setting("--logging-level", "settings.logging_level", "LEVEL", "debug, info or warning", may_change=True),
 )
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add the options for settings, and ``--set`` for every other key."""
-    group = parser.add_argument_group("settings, above those of the file")
+def add_settings(parser: argparse.ArgumentParser, *, is_for_rest: bool = False) -> None:
+    """Add the options for settings, and ``--set`` for every other key.
+
+    Parameters
+    ----------
+    parser
+        The command's.
+    is_for_rest
+        Whether they are for the rest of a job: the help shows those that may change then.
+    """
+    title = "settings, for the rest of the job" if is_for_rest else "settings, above those of the file"
+    group = parser.add_argument_group(title)
     for option in _SETTINGS:
-        _add_one(group, option)
+        _add_one(group, option, is_shown=option.may_change or not is_for_rest)
     group.add_argument(
         "--set",
         action=_Settle,
         nargs="+",
         metavar="KEY=VALUE",
-        help="any key of a deployment: settings.mini_batch_size=5 tags.team=forest (takes all words up to the"
+        help="any key of a deployment that does not change results: gristmill.gpus_per_worker=0"
+        if is_for_rest
+        else "any key of a deployment: settings.mini_batch_size=5 tags.team=forest (takes all words up to the"
         " next option)",
     )
 
 
-def _add_one(group: Any, option: _Setting) -> None:
+def _add_one(group: Any, option: _Setting, *, is_shown: bool) -> None:
+    words = option.words.replace("%", "%%") if is_shown else argparse.SUPPRESS
     if isinstance(option.value, bool):
         group.add_argument(
-            option.name, action=_Settle, path=option.path, nargs=0, const=option.value, help=option.words
+            option.name, action=_Settle, path=option.path, nargs=0, const=option.value, help=words
         )
     else:
-        words = option.words.replace("%", "%%")
         group.add_argument(
             option.name,
             action=_Settle,

@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -29,7 +29,7 @@ from gristmill.run.outputs import Outputs
 from gristmill.run.progress import End, Progress
 from gristmill.run.projection import projection_of
 from gristmill.run.publication import Publication
-from gristmill.run.records import PlanComplete, Start
+from gristmill.run.records import PlanComplete, Record, Start
 from gristmill.run.report import ProgressLog, write_reports
 from gristmill.run.scheduler import Scheduler
 from gristmill.run.triage import Rules
@@ -99,6 +99,8 @@ class Execution:
         self._delivery = Delivery(
             job.staging, job.output, folder.delivered, job.own_names, may_replace=job.overwrite
         )
+        self.recorded_first: tuple[Record, ...] = ()
+        """What is recorded right behind the start."""
         self._planner: Planner | None = None
         self._journal: Journal | None = None
         self._counts_noted_at = time.monotonic()
@@ -148,18 +150,20 @@ class Execution:
         return max(1, min(workers, planner.mini_batches))
 
     @property
-    def mini_batches(self) -> int:
-        """How many mini-batches the plan has so far."""
-        return self._planner.mini_batches if self._planner is not None else 0
-
-    def first_files(self, most: int) -> list[str]:
-        """Return the paths of the first files of the plan, as far as it is known."""
-        return self._planner.manifest.first_files(most) if self._planner is not None else []
+    def planner(self) -> Planner:
+        """The plan, once it is begun (`plan_first`)."""
+        assert self._planner is not None
+        return self._planner
 
     @property
-    def loaded_modules(self) -> Mapping[str, str]:
-        """The script's own modules as the first worker loaded them: path → SHA-256."""
-        return self._ledger.modules
+    def ledger(self) -> Ledger:
+        """What is known of the job's past."""
+        return self._ledger
+
+    @property
+    def fence(self) -> int:
+        """The number of this start."""
+        return max(self._history.ledger.fence, self.job.starts) + 1
 
     def steps(self) -> Iterator[Progress]:
         """Run the job to its end; yield how far it is, now and then. ``job`` then says how it ended.
@@ -185,9 +189,7 @@ class Execution:
     def _begin(self) -> RunIdentity:
         """Record that the job is started, and take back what cannot be trusted."""
         history, job = self._history, self.job
-        identity = RunIdentity(
-            fence=max(history.ledger.fence, job.starts) + 1, run_id=uuid.uuid4().hex, earlier=history.run_ids
-        )
+        identity = RunIdentity(fence=self.fence, run_id=uuid.uuid4().hex, earlier=history.run_ids)
         self._journal = Journal(self.folder.journal, identity.fence, history.size)
         self.folder.cancel_request.unlink(missing_ok=True)
         reach("start.before_record")
@@ -199,8 +201,9 @@ class Execution:
             at=utc_now(),
             retry_failed=job.status is Status.FAILED,
         )
-        self._journal.record(start)
-        self._ledger.apply(start)
+        for record in (start, *self.recorded_first):
+            self._journal.record(record)
+            self._ledger.apply(record)
         self._revoke()
         self._journal.flush()
         reach("start.after_record")

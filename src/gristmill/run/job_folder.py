@@ -22,7 +22,7 @@ from gristmill.spec.problems import did_you_mean
 from gristmill.spec.values import Deployment, deployment_from_json, deployment_to_json
 from gristmill.storage.publish import publish_bytes
 
-SCHEMA = 2
+SCHEMA = 3
 #: A job folder without a job of this age was left by a process that was killed while it made it.
 _LEFTOVER_AGE_S = 60.0
 
@@ -94,8 +94,6 @@ class Job:
     python_version: str
     overwrite: bool = False
     """Whether files that were in the output folder before may be replaced."""
-    model_state: Mapping[str, str] = field(default_factory=dict)
-    """Size and time of every file of the model when the job was made: what resume compares (design, D8)."""
     status: Status = Status.NOT_STARTED
     message: str = ""
     """Why it failed: the first error of the script, or what stopped the job."""
@@ -221,6 +219,11 @@ class JobFolder:
     @property
     def code(self) -> Path:
         return self.path / "code"
+
+    @property
+    def fingerprint(self) -> Path:
+        """What the job's results depend on, as it was when the job was made (design, D8)."""
+        return self.path / "fingerprint.json"
 
     @property
     def model(self) -> Path:

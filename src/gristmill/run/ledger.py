@@ -102,6 +102,8 @@ class Ledger:
             self.columns.append(record.names)
             self.header_lines.append(record.line)
         elif isinstance(record, Modules):
+            if record.is_anew:
+                self.modules = {}
             self.modules.update(record.modules)
         elif isinstance(record, PlanComplete):
             self.plan = record

@@ -79,6 +79,8 @@ class Modules(NamedTuple):
     """The script's own modules as the first worker loaded them: (path, SHA-256)."""
 
     modules: tuple[tuple[str, str], ...]
+    is_anew: bool = False
+    """Whether the code is another from here on, and what was known of it before does not hold."""
 
 
 class PlanComplete(NamedTuple):

@@ -42,7 +42,7 @@ def circumstances(execution: Execution, resources: Resources, chose_workers: boo
     """Look up how things stand for a job that has begun to plan."""
     job, settings = execution.job, execution.job.deployment.settings
     largest = ("", 0)
-    for path in execution.first_files(_MOST_LOOKED_AT):
+    for path in execution.planner.manifest.first_files(_MOST_LOOKED_AT):
         try:
             largest = max(largest, (path, os.stat(path).st_size), key=lambda one: one[1])
         except OSError:
@@ -51,7 +51,7 @@ def circumstances(execution: Execution, resources: Resources, chose_workers: boo
         workers=execution.useful_workers,
         chose_workers=chose_workers or settings.workers is None,
         cores=resources.cores,
-        mini_batches=execution.mini_batches,
+        mini_batches=execution.planner.mini_batches,
         timeout_s=settings.timeout_s,
         memory=resources.memory,
         model_bytes=model_bytes(job.deployment),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gristmill.service.findings import Finding, warning
-from gristmill.service.snapshot import changed_model_files, model_state
+from gristmill.service.fingerprint import changed_model_files, model_state
 
 _COMPILED = "__pycache__"
 #: More entries than this in a folder are not searched for the one that is new.

@@ -6,6 +6,7 @@ import builtins
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,7 @@ from gristmill.engine.environment import Interpreter, choose_interpreter
 from gristmill.engine.launch import worker_archive
 from gristmill.engine.local import LocalEngine
 from gristmill.errors import (
-    GristmillError,
     HomeError,
-    InputError,
-    JobChangedError,
     JobStateError,
     OutputError,
     RequestError,
@@ -45,15 +43,19 @@ from gristmill.service.request import (
     free_name,
     made_up_name,
 )
+from gristmill.service.resuming import ResumeRequest, make_ready
 from gristmill.service.running import Cancelling, RunningJob
 from gristmill.service.script_reading import warnings_of_script
-from gristmill.service.snapshot import changed_model_files, changed_modules, edited_originals, model_state
 from gristmill.service.views import JobView, view_of
 from gristmill.settings import Home
 
-__all__ = ["JobView", "Jobs", "Progress", "RunRequest", "RunningJob", "Verification"]
+__all__ = ["JobView", "Jobs", "Progress", "ResumeRequest", "RunRequest", "RunningJob", "Verification"]
 
 _OTHER_HOME = "make room and give yourself access there, or set GRISTMILL_HOME to a folder that you can write"
+
+
+#: How a job is resumed where nothing is said.
+_AS_IT_IS = ResumeRequest()
 
 
 class Jobs:
@@ -89,7 +91,6 @@ class Jobs:
             workers=crew.workers,
             python=interpreter.path,
             python_version=".".join(map(str, interpreter.version)),
-            model_state=model_state(deployment.model.path) if deployment.model is not None else {},
             overwrite=request.overwrite,
             status=Status.PREPARING,
             created_at=utc_now(),
@@ -104,7 +105,7 @@ class Jobs:
         try:
             notices = prepare(folder, job)
             notices = (*deployment.notices, *crew.notices, *warned, *overlaps, *notices)
-            running = self._begin(folder, interpreter, notices)
+            running = self._begin(folder, interpreter, notices, _plan_first)
             running.notices += advice(circumstances(running.execution, resources, request.chose_workers))
         except BaseException as error:
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -117,7 +118,7 @@ class Jobs:
         reach("job.created")
         return running
 
-    def resume(self, name: str) -> RunningJob:
+    def resume(self, name: str, request: ResumeRequest = _AS_IT_IS) -> RunningJob:
         """Go on with a job that was interrupted, cancelled, killed or has failed.
 
         Raises
@@ -129,24 +130,19 @@ class Jobs:
         JobStateError
             It is Completed; there is nothing to go on with.
         JobChangedError
-            Its model has changed since it was made.
+            Its code, model, settings or plan have changed since it was made, and it is not forced.
+        RequestError
+            Something that was asked for cannot be done; nothing was started.
         """
         folder = self._folder(name)
         job = folder.read()
-        if job.status is Status.COMPLETED:
+        if job.status is Status.COMPLETED and not request.new:
             raise JobStateError(
                 f"job {name} is Completed; there is nothing to resume. gristmill verify {name} checks it"
             )
-        if job.deployment.model is not None:
-            changed = changed_model_files(job.model_state, job.deployment.model.path)
-            if changed:
-                raise JobChangedError(
-                    f"the model of job {name} has changed since the job was made, and results would not "
-                    "fit together: "
-                    f"{', '.join(changed[:5])}. Put the model back, or start a new job"
-                )
-        running = self._begin(folder, choose_interpreter(job.python), ())
-        running.notices += (*running.execution.notices, *_about_edited_code(running.execution))
+        interpreter = choose_interpreter(job.python)
+        running = self._begin(folder, interpreter, (), lambda execution: make_ready(execution, request))
+        running.notices += running.execution.notices
         return running
 
     def show(self, name: str) -> JobView:
@@ -266,7 +262,13 @@ class Jobs:
                     f"wait for it (gristmill job show {other.name})"
                 )
 
-    def _begin(self, folder: JobFolder, interpreter: Interpreter, notices: tuple[str, ...]) -> RunningJob:
+    def _begin(
+        self,
+        folder: JobFolder,
+        interpreter: Interpreter,
+        notices: tuple[str, ...],
+        ready: Callable[[Execution], tuple[str, ...]],
+    ) -> RunningJob:
         cancelling = Cancelling(folder)
 
         def make_engine(job: Job, identity: RunIdentity) -> Engine:
@@ -275,10 +277,8 @@ class Jobs:
 
         execution = Execution(folder, make_engine, cancelling.reason)
         try:
-            if execution.job.starts:
-                _check_unchanged(execution)
-            execution.plan_first()
-        except GristmillError:
+            notices += ready(execution)
+        except BaseException:
             execution.release()
             raise
         useful = execution.useful_workers
@@ -290,39 +290,10 @@ class Jobs:
         return RunningJob(folder, execution, notices, cancelling)
 
 
-def _check_unchanged(execution: Execution) -> None:
-    """Refuse to go on with a job whose code or input is not what it was.
-
-    Raises
-    ------
-    JobChangedError
-        Its copy of the code was edited or removed.
-    InputError
-        Its input is gone.
-    """
-    job = execution.job
-    changed = changed_modules(execution.loaded_modules, execution.folder.code)
-    if changed:
-        raise JobChangedError(
-            f"the job's copy of the code in {execution.folder.code} is not what it was: {changed[0]}; "
-            "results would not fit together. Start a new job"
-        )
-    if not job.input.exists():
-        raise InputError(f"the input {job.input} of job {job.name} is gone; put it back, then resume")
-
-
-def _about_edited_code(execution: Execution) -> tuple[str, ...]:
-    """Say so where the user expects a corrected script to be run, and it will not be."""
-    edited = edited_originals(execution.loaded_modules, execution.job.deployment)
-    if not edited:
-        return ()
-    others = f" and {len(edited) - 1:,} more of its modules" if len(edited) > 1 else ""
-    has = "have" if others else "has"
-    return (
-        f"{edited[0]}{others} {has} changed since the job was made; this job goes on with its own copy: "
-        "start a "
-        "new job to use the new one",
-    )
+def _plan_first(execution: Execution) -> tuple[str, ...]:
+    """Make a new job ready: only its plan is to be begun."""
+    execution.plan_first()
+    return ()
 
 
 def _telling(path: Path, logs: Path) -> int:

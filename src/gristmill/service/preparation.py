@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gristmill.errors import InputError, OutputError, RequestError, in_words
 from gristmill.run.job_folder import Job, JobFolder
-from gristmill.service.snapshot import snapshot_code
+from gristmill.service.fingerprint import Fingerprint
+from gristmill.service.snapshot import Snapshot, snapshot_code
 from gristmill.storage.filesystem import file_system_type, is_network
 
 
@@ -26,9 +27,11 @@ def prepare(folder: JobFolder, job: Job) -> tuple[str, ...]:
         The list of inputs cannot be read.
     OutputError
         The output folder cannot be written.
+    RequestError
+        The code or the model cannot be read.
     """
-    data = [] if job.deployment.is_bare_script else [job.input, *_earlier_outputs(folder)]
-    snapshot = snapshot_code(job.deployment, folder.code, output=job.output, data=data)
+    snapshot = copy_code(folder, job, folder.code)
+    Fingerprint.of(job.deployment, folder.code).write(folder.fingerprint)
     _copy_input_list(folder, job)
     folder.write(job)
     folder.tell("created", input=str(job.input), output=str(job.output))
@@ -50,6 +53,20 @@ def prepare(folder: JobFolder, job: Job) -> tuple[str, ...]:
         for path in (job.target, job.partial_target, job.failures, job.columns):
             path.unlink(missing_ok=True)
     return tuple(notices)
+
+
+def copy_code(folder: JobFolder, job: Job, target: Path) -> Snapshot:
+    """Copy the code of a job's deployment, as it is now, without what is the job's input or some output.
+
+    Raises
+    ------
+    RequestError
+        Something of the code cannot be read.
+    StorageError
+        The copy cannot be written.
+    """
+    data = [] if job.deployment.is_bare_script else [job.input, *_earlier_outputs(folder)]
+    return snapshot_code(job.deployment, target, output=job.output, data=data)
 
 
 def _earlier_outputs(folder: JobFolder) -> Iterator[Path]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from gristmill.engine.staging import unstage_model
+from gristmill.errors import RequestError
 from gristmill.run.execution import Execution
 from gristmill.run.job_folder import JobFolder, Status
 from gristmill.run.progress import Progress
-from gristmill.service.snapshot import changed_model_files
+from gristmill.service.fingerprint import Fingerprint, changed_model_files
 from gristmill.service.views import JobView, view_of
 
 _CANCEL_LOOK_EVERY_S = 0.2
@@ -38,7 +40,7 @@ class RunningJob:
         if job.status is Status.COMPLETED:
             unstage_model(self.execution.folder.model)
         if progress is not None and job.deployment.model is not None:
-            changed = changed_model_files(job.model_state, job.deployment.model.path)
+            changed = _changed_files(self.execution.folder, job.deployment.model.path)
             if changed:
                 yield replace(progress, notices=(f"the model was changed while the job ran: {changed[0]}",))
 
@@ -50,6 +52,13 @@ class RunningJob:
     def view(self) -> JobView:
         """How the job stands now."""
         return view_of(self.execution.job, self.execution.folder, is_held=False)
+
+
+def _changed_files(folder: JobFolder, model: Path) -> list[str]:
+    try:
+        return changed_model_files(Fingerprint.read(folder.fingerprint).model, model)
+    except RequestError:
+        return []  # nobody can tell
 
 
 class Cancelling:

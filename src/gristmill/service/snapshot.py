@@ -1,14 +1,11 @@
-"""The snapshot: a job's own copy of the code, so that editing a script while it runs changes nothing; and the
-state of the model, so that a resumed job can tell whether it is still the same (design, D8).
-"""
+"""The snapshot: a job's own copy of the code, so that editing a script while it runs changes nothing."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from gristmill.errors import RequestError, StorageError, in_words
@@ -91,125 +88,6 @@ def snapshot_code(
             "folder"
         ) from error
     return Snapshot(script=script, files=copy.files, notices=tuple(notices))
-
-
-def changed_modules(loaded: Mapping[str, str], code: Path) -> list[str]:
-    """Name the modules in a job's copy of the code that are not what its first worker loaded (design, D8).
-
-    Parameters
-    ----------
-    loaded
-        Path below ``code`` → SHA-256.
-    code
-        The copy.
-
-    Returns
-    -------
-    list of str
-        "b.py has changed", "c.py is gone".
-    """
-    changed = []
-    for name, digest in sorted(loaded.items()):
-        path = code / name
-        if not path.exists():
-            changed.append(f"{name} is gone")
-        elif sha256(path.read_bytes()).hexdigest() != digest:
-            changed.append(f"{name} has changed")
-    return changed
-
-
-def edited_originals(loaded: Mapping[str, str], deployment: Deployment) -> list[str]:
-    """Name the modules that the user has edited since a job copied them.
-
-    Parameters
-    ----------
-    loaded
-        Path below the job's copy of the code → SHA-256, as its first worker loaded them.
-    deployment
-        Says where the code is that was copied; what is gone from there was not edited.
-
-    Returns
-    -------
-    list of str
-        Their paths, the scoring script first.
-    """
-    edited = []
-    for name, digest in loaded.items():
-        try:
-            original = (deployment.code / name).read_bytes()
-        except OSError:
-            continue
-        if sha256(original).hexdigest() != digest:
-            edited.append(name)
-    return sorted(edited, key=lambda name: (name != deployment.scoring_script, name))
-
-
-def model_state(model: Path) -> dict[str, str]:
-    """Return what every file of a model looks like from outside, for `changed_model_files` to compare.
-
-    Parameters
-    ----------
-    model
-        A file or a folder; links are followed.
-
-    Returns
-    -------
-    dict
-        Relative path → ``<size>:<mtime in ns>``; of a single file under its name.
-
-    Raises
-    ------
-    RequestError
-        The model is gone or cannot be read.
-    """
-    try:
-        status = os.stat(model)
-    except OSError as error:
-        raise RequestError(f"the model {model} cannot be read: {error.strerror}; put it back") from error
-    if not os.path.isdir(model):
-        return {model.name: _looks(status)}
-    state = {}
-    for found in everything_below(str(model)):
-        if found.status is not None and not found.is_folder:
-            state[found.relative] = _looks(found.status)
-        elif found.status is None:
-            raise RequestError(
-                f"the model {model} holds {found.relative}, a link that leads nowhere; remove it, or put its "
-                "target back"
-            )
-    return state
-
-
-def changed_model_files(before: Mapping[str, str], model: Path) -> list[str]:
-    """Name what is different about a model.
-
-    Parameters
-    ----------
-    before
-        What `model_state` returned earlier.
-    model
-        The model.
-
-    Returns
-    -------
-    list of str
-        ``<path> has changed``, ``<path> was added`` or ``<path> is gone``, by path; empty for the same model.
-
-    Raises
-    ------
-    RequestError
-        The model is there and cannot be read.
-    """
-    now = model_state(model) if os.path.lexists(model) else {}
-    changes = []
-    for path in sorted({*before, *now}):
-        if path not in now:
-            changes.append(f"{path} is gone")
-        elif path not in before:
-            changes.append(f"{path} was added")
-        elif before[path] != now[path]:
-            changes.append(f"{path} has changed")
-    return changes
 
 
 class _Copy:
@@ -365,7 +243,3 @@ def _is_data(found: Found, data: frozenset[Identity]) -> bool:
 
 def _file_count(folder: Path) -> int:
     return sum(not found.is_folder for found in everything_below(str(folder)))
-
-
-def _looks(status: os.stat_result) -> str:
-    return f"{status.st_size}:{status.st_mtime_ns}"

@@ -7,8 +7,8 @@ import inspect
 import pytest
 
 import gristmill
-from gristmill.api.start import PLACES
-from gristmill.api.words import _IN_PYTHON, in_python
+from gristmill.api.settings import PLACES
+from gristmill.api.words import _IN_PYTHON, _OF_RESUME, in_python
 from gristmill.cli.options import COMMANDS
 from gristmill.cli.parser import Parser
 
@@ -30,6 +30,16 @@ def test_every_option_of_the_command_has_its_word() -> None:
 def test_arguments_stand_for_the_same_settings_as_the_options() -> None:
     options = run_options()
     assert {name: options[f"--{name.replace('_', '-')}"] for name in PLACES} == PLACES
+
+
+def test_options_of_resume_alone_are_its_arguments() -> None:
+    parser = Parser(prog="gristmill resume")
+    COMMANDS["resume"].add_options(parser)
+    own = set(parser._option_string_actions) - set(run_options()) - {"-h"}
+
+    assert own == set(_OF_RESUME)
+    named = {word.partition("=")[0] for word in _OF_RESUME.values()}
+    assert named <= set(inspect.signature(gristmill.resume).parameters)
 
 
 def test_words_for_arguments_are_arguments_of_run() -> None:
@@ -56,6 +66,9 @@ def test_words_for_arguments_are_arguments_of_run() -> None:
         ("resume. gristmill verify a.b-1 checks it", "resume. gristmill.job('a.b-1').verify() checks it"),
         ("(gristmill job show j); choose", "(gristmill.job('j')); choose"),
         ("it was cut off: gristmill resume j.", "it was cut off: gristmill.resume('j')."),
+        ("with gristmill resume j --force, or", "with gristmill.resume('j', force=True), or"),
+        ("gristmill resume a.b --force --new", "gristmill.resume('a.b', force=True, new=True)"),
+        ("all the same with --force", "all the same with force=True"),
     ],
 )
 def test_options_are_said_as_arguments(typed: str, said: str) -> None:

@@ -123,7 +123,7 @@ class ScriptedJobs:
         self.requests.append(request)
         return self._begin()
 
-    def resume(self, name: str) -> ScriptedJob:
+    def resume(self, name: str, request: object) -> ScriptedJob:
         self.show(name)
         return self._begin()
 

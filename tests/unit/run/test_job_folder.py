@@ -21,7 +21,7 @@ def job(tmp_path: Path) -> Job:
     script.write_text("def run(mini_batch):\n    return mini_batch\n")
     return Job(
         name="j-1", deployment=bare_script(script), input=tmp_path / "in", output=tmp_path / "out", workers=3,
-        python=Path("/usr/bin/python3"), python_version="3.11.7", model_state={"m.pkl": "12 34"},
+        python=Path("/usr/bin/python3"), python_version="3.11.7",
         status=Status.CANCELED, message="why: é", counts=Counts(total=10, succeeded=7, failed=1, not_run=2),
         created_at="2026-01-01T00:00:00.000Z", starts=2,
     )  # fmt: skip

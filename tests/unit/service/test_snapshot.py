@@ -11,7 +11,8 @@ import pytest
 
 from gristmill.errors import RequestError, StorageError
 from gristmill.service import snapshot
-from gristmill.service.snapshot import changed_model_files, model_state, snapshot_code
+from gristmill.service.fingerprint import changed_model_files, model_state
+from gristmill.service.snapshot import snapshot_code
 from gristmill.spec.deployment import bare_script, load_deployment
 from gristmill.spec.values import Deployment
 
