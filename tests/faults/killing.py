@@ -74,7 +74,7 @@ class KilledJob:
             environment["GRISTMILL_FAULT_POINT"] = fault
         with open(self.folder / "stderr", "ab") as stderr:
             return subprocess.Popen(
-                [sys.executable, "-m", "gristmill", command, *arguments],
+                [sys.executable, "-m", "gristmill", *command.split(), *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

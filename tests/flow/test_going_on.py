@@ -8,8 +8,8 @@ from flow.holding import ONE_BY_ONE, prepared
 from flow.mill import Mill
 
 ADVICE = (
-    "A job keeps its own copy of the code: when the script is corrected, start a new job; when the cause lay "
-    "elsewhere, resume this one"
+    "A job keeps its own copy of the code: when the script is corrected, resume it with --force, which keeps "
+    "what is scored, or start a new job; when the cause lay elsewhere, resume it as it is"
 )
 EMPTY = "def init(): pass\ndef run(mini_batch): return []\n"
 NOTHING_RETURNED = "def init(): pass\ndef run(mini_batch): pass\n"

@@ -18,8 +18,8 @@ WROTE_NOTHING = (
     "output: write files into the folder that this variable names, or use --output-action append_row"
 )
 _AFTER_A_CORRECTION = (
-    "A job keeps its own copy of the code: when the script is corrected, start a new job; when the cause lay "
-    "elsewhere, resume this one"
+    "A job keeps its own copy of the code: when the script is corrected, resume it with --force, which keeps "
+    "what is scored, or start a new job; when the cause lay elsewhere, resume it as it is"
 )
 
 
