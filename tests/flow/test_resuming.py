@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flow.holding import ONE_BY_ONE, SCRIPT, rows
-from flow.mill import PRELUDE, Ended, Mill
+from flow.mill import PRELUDE, Ended, Mill, finished
 
 STOPPED = f"{ONE_BY_ONE}, error_threshold: 0"
 # The job stops at its third file, with two scored; what is behind it never ends until it is repaired.
@@ -377,3 +379,44 @@ def test_new_files_of_a_list_of_inputs_are_refused(mill: Mill) -> None:
     check_refused(mill, mill.type("resume", "j", "--new"), "job j scores chosen files (--input-list)")
     repair(mill)
     assert "005" not in mill.type("resume", "j").err
+
+
+# From Python
+
+
+def in_python(mill: Mill, program: str) -> Ended:
+    return finished(
+        subprocess.Popen(
+            [sys.executable, "-c", f"import gristmill\ntry: {program}\nexcept Exception as e: print(e)"],
+            cwd=mill.root,
+            env=mill.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    )
+
+
+def test_python_refuses_in_its_own_words(ready: Mill) -> None:
+    edit(ready.home / "jobs/j/code/helper.py")
+
+    changed = in_python(ready, "gristmill.resume('j')")
+    fixed = in_python(ready, "gristmill.resume('j', force=True, settings={'settings.mini_batch_size': 7})")
+
+    assert "helper.py has changed" in changed.out
+    assert "go on all the same with gristmill.resume('j', force=True), or start a new job" in changed.out
+    assert "settings.mini_batch_size: cannot change within a job" in fixed.out
+
+
+def test_python_goes_on_with_new_files_new_code_and_other_settings(mill: Mill) -> None:
+    stopped(mill)
+    mill.write("code/score.py", CORRECTED)
+    mill.inputs({"later": "ok"})
+
+    ended = in_python(
+        mill,
+        "print(gristmill.job('j').resume(force=True, new=True, max_retries=1, error_threshold='50%'))",
+    )
+
+    assert ended.out == "<gristmill.Job j: Completed: all 5 items>\n"
+    assert "for the rest of the job: error_threshold 0 → 50%, max_retries 0 → 1" in ended.err
+    assert mill.bytes() == rows(0, 1) + b"new 002\nnew 003\nnew later\n"

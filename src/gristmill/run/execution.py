@@ -99,8 +99,7 @@ class Execution:
         self._delivery = Delivery(
             job.staging, job.output, folder.delivered, job.own_names, may_replace=job.overwrite
         )
-        self.recorded_first: tuple[Record, ...] = ()
-        """What is recorded right behind the start."""
+        self.recorded_first: tuple[Record, ...] = ()  # right behind the start
         self._planner: Planner | None = None
         self._journal: Journal | None = None
         self._counts_noted_at = time.monotonic()

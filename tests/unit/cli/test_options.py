@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from gristmill.cli.options import COMMANDS, JOB_COMMANDS, parse
+from gristmill.cli.parser import Parser
 from gristmill.cli.start import overrides
 from gristmill.errors import SpecError
+from gristmill.spec.changes import field_of
 from gristmill.spec.overrides import Override
-from gristmill.spec.values import ErrorThreshold, OutputFormat
+from gristmill.spec.values import ErrorThreshold, OutputFormat, Settings
 from unit.cli.doubles import ScriptedJobs
 
 Type = Callable[..., int]
@@ -230,3 +234,15 @@ def test_every_command_of_the_table_exists(target: str) -> None:
     module, _, function = target.partition(":")
 
     assert callable(getattr(__import__(module, fromlist=[function]), function))
+
+
+def test_help_of_resume_shows_the_settings_that_may_change() -> None:
+    parser = Parser(prog="gristmill resume")
+    COMMANDS["resume"].add_options(parser)
+    actions = [one for one in parser._actions if getattr(one, "path", None) is not None]
+    fields = {one.path: field_of(one.path) for one in actions}
+    free = {one.name for one in dataclasses.fields(Settings) if not one.metadata["affects_result"]}
+
+    shown = {one.path for one in actions if one.help != argparse.SUPPRESS}
+
+    assert shown == {path for path, name in fields.items() if name in free}
