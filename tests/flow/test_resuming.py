@@ -264,6 +264,21 @@ def test_force_without_any_change_says_nothing(mill: Mill) -> None:
     assert not list(job.glob("code.*"))
 
 
+def test_killed_while_the_code_was_taken_anew_is_repaired_by_force(mill: Mill) -> None:
+    job = stopped(mill)
+    mill.write("code/score.py", CORRECTED)
+    (job / "code").rename(job / "code.before-start-2")
+    mill.write("home/jobs/j/code.new/score.py", "half")
+
+    refused = mill.type("resume", "j")
+    forced = mill.type("resume", "j", "--force", "--json")
+
+    check = (refused.status, "score.py is gone" in refused.err, forced.status, forced.counts)
+    assert check == (2, True, 0, (4, 4, 0, 0))
+    assert SCRIPT in (job / "code.before-start-2/score.py").read_text()
+    assert (job / "code/score.py").read_text() == CORRECTED
+
+
 # Settings for the rest of a job
 
 
@@ -379,6 +394,21 @@ def test_new_files_of_a_list_of_inputs_are_refused(mill: Mill) -> None:
     check_refused(mill, mill.type("resume", "j", "--new"), "job j scores chosen files (--input-list)")
     repair(mill)
     assert "005" not in mill.type("resume", "j").err
+
+
+def test_new_files_of_a_completed_job_are_refused(mill: Mill) -> None:
+    mill.inputs({"000": "ok"})
+    mill.script(SCRIPT)
+    mill.deployment()
+    mill.run()
+    mill.inputs({"001": "ok"})
+
+    ended = mill.type("resume", "j", "--new")
+
+    assert ended.status == 2
+    assert "the output of job j is published, and new files cannot be merged into it yet" in ended.err
+    assert mill.bytes() == rows(0)
+    assert mill.show()["status"] == "Completed"
 
 
 # From Python
