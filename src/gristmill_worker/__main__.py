@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def set_up(configuration: Dict[str, Any]) -> Channel:
-    """Make the process what a script expects, and say hello; for `rehearsal`, too."""
+    """Make the process what a script expects, and say hello; for `rehearsal` and `foreground`, too."""
     own_archive = sys.path.pop(0)
     sys.path.append(own_archive)  # last: for `azureml_user`, and in the way of nothing
     _set_up_streams()
@@ -162,7 +162,8 @@ class _Log(logging.FileHandler):
 
 
 def _set_up_logging(path: str, level: str) -> None:
-    handler = _Log(path, encoding="utf-8", delay=True)
+    """Send the root logger to a file; without a path, to standard error."""
+    handler = _Log(path, encoding="utf-8", delay=True) if path else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)

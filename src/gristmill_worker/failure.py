@@ -42,7 +42,7 @@ def describe(error: BaseException, script: str, stage: str, code: str = "") -> T
         message = "%s ended the process with sys.exit(%s) in %s" % (script, text, _called(stage))
     else:
         message = "%s: %s" % (name, text) if text else name
-    trace = _own_part(error.__traceback__)
+    trace = own_part(error.__traceback__)
     lines = traceback.format_exception(type(error), error, trace)
     where = _place(trace, code)
     if where:
@@ -156,9 +156,9 @@ def _text_of(error: BaseException) -> str:
         return "(its text cannot be shown: str() of it failed)"
 
 
-def _own_part(trace: Optional[TracebackType]) -> Optional[TracebackType]:
-    """Leave out the frames at the top that are ours or the import system's."""
-    ours = os.path.dirname(_own_part.__code__.co_filename)
+def own_part(trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    """Leave out the frames at the top that are ours or the import system's; None: there are no others."""
+    ours = os.path.dirname(own_part.__code__.co_filename)
     current = trace
     while current is not None:
         file = current.tb_frame.f_code.co_filename

@@ -1,9 +1,10 @@
 """Another entry of the worker process: the script is tried out, and what happens is told as it happens.
 
-``python gristmill_worker.zip CONFIGURATION TERMS``: the configuration is that of `__main__`; the terms are
-JSON, ``{"files", "calls", "seconds", "timeout_s", "init_timeout_s", "stack", "stdout"}``: whether there is a
-mini-batch (number 0 of the plan), how often and how long it may be run at most, the limits of one ``run()``
-and of the start in seconds, the file for the stack of what takes longer, and the log of standard output.
+``python gristmill_worker.zip CONFIGURATION rehearsal TERMS``: the configuration is that of `__main__`; the
+terms are JSON, ``{"files", "calls", "seconds", "timeout_s", "init_timeout_s", "stack", "stdout"}``: whether
+there is a mini-batch (number 0 of the plan), how often and how long it may be run at most, the limits of one
+``run()`` and of the start in seconds, the file for the stack of what takes longer, and the log of standard
+output.
 
 Frames of the kind `OBSERVED` go to the coordinator, JSON with an ``event``:
 
@@ -31,7 +32,7 @@ import shlex
 import shutil
 import sys
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from gristmill_worker.__main__ import CHANNEL_LOST, encoder_of, set_up
 from gristmill_worker.channel import Channel, ChannelLost
@@ -39,14 +40,11 @@ from gristmill_worker.descriptors import out_of_reach
 from gristmill_worker.failure import describe
 from gristmill_worker.items import ItemReader
 from gristmill_worker.memory import peak_bytes
-from gristmill_worker.rows import NOTICES, Encoded
+from gristmill_worker.observed import OBSERVED, below, in_short, preview
+from gristmill_worker.rows import Encoded
 from gristmill_worker.script import Context, Script
 from gristmill_worker.traces import Traces, usage
 
-OBSERVED = 32
-
-_ROWS_SHOWN = 5
-_ROW_CHARACTERS = 300
 #: Fewer calls than this show no trend of the memory.
 _FEWEST_CALLS = 12
 _QUARTERS = 4
@@ -63,7 +61,7 @@ class _Call(NamedTuple):
 def main() -> int:
     """Try the script out; return the exit status of the process."""
     configuration: Dict[str, Any] = json.loads(sys.argv[1])
-    terms: Dict[str, Any] = json.loads(sys.argv[2])
+    terms: Dict[str, Any] = json.loads(sys.argv[3])
     channel = set_up(configuration)
     try:
         Rehearsal(channel, configuration, terms).perform()
@@ -203,20 +201,13 @@ class Rehearsal:
             faulthandler.cancel_dump_traceback_later()
 
     def _tell_first(self, call: _Call, files: int, printed: int) -> None:
-        encoded, name = call.encoded, self._script.file_name
         self._tell(
             "called",
             seconds=call.seconds,
-            results=encoded.results,
             files=files,
-            kind=type(call.result).__name__,
-            notices=[[key, NOTICES[key].format(script=name)] for key in encoded.notices],
-            header=encoded.header,
-            rows=[_text(line) for line in encoded.data.split(b"\n")[:_ROWS_SHOWN] if line],
-            bytes=len(encoded.data),
-            left=_below(self._configuration["outbox"]),
             printed=printed,
             peak_bytes=peak_bytes(),
+            **preview(call.result, call.encoded, self._script.file_name, self._configuration["outbox"]),
         )
 
     def _compare(self, event: str, first: _Call, data: bytes, results: int) -> bool:
@@ -226,7 +217,7 @@ class Rehearsal:
         rows: List[str] = []
         if not is_same:
             pairs = zip(before.split(b"\n"), data.split(b"\n"))
-            rows = next(([_text(a), _text(b)] for a, b in pairs if not _alike(a, b)), [])
+            rows = next(([in_short(a), in_short(b)] for a, b in pairs if not _alike(a, b)), [])
         self._tell(event, same=is_same, results=results, rows=rows)
         return is_same
 
@@ -246,14 +237,14 @@ class Rehearsal:
         """Empty the output folder as between mini-batches; what is open in this process stays."""
         folder = self._configuration["outbox"]
         mine = _open_files()
-        for name, _ in _below(folder):
+        for name, _ in below(folder):
             path = os.path.join(folder, name)
             if os.path.realpath(path) not in mine:
                 os.unlink(path)
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
-            below = os.path.join(folder, name)
-            if os.path.isdir(below) and not _below(below):
-                shutil.rmtree(below, ignore_errors=True)
+            inner = os.path.join(folder, name)
+            if os.path.isdir(inner) and not below(inner):
+                shutil.rmtree(inner, ignore_errors=True)
 
     def _printed(self) -> int:
         """Count the lines in the log of standard output."""
@@ -314,21 +305,6 @@ def _near(one: bytes, other: bytes) -> bool:
 
 def _sorted_lines(data: bytes) -> bytes:
     return b"\n".join(sorted(data.split(b"\n")))
-
-
-def _text(line: bytes) -> str:
-    text = line.decode("utf-8", "surrogateescape")
-    return text if len(text) <= _ROW_CHARACTERS else text[:_ROW_CHARACTERS] + "…"
-
-
-def _below(folder: str) -> List[Tuple[str, int]]:
-    """Return the files below a folder and their sizes in bytes."""
-    found = []
-    for here, _, files in os.walk(folder):
-        for name in sorted(files):
-            path = os.path.join(here, name)
-            found.append((os.path.relpath(path, folder), os.lstat(path).st_size))
-    return found
 
 
 def _open_files() -> Dict[str, None]:

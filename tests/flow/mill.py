@@ -106,13 +106,15 @@ class Mill:
         """Do what `run` does, without waiting."""
         return self.start(*self._run(of, words), **variables)
 
-    def start(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str, stdin: int = subprocess.DEVNULL, **variables: str
+    ) -> subprocess.Popen[bytes]:
         """Type a command; the caller waits for it with `finished`."""
         return subprocess.Popen(
             [sys.executable, "-m", "gristmill", *words],
             cwd=self.root,
             env=self.environment(**variables),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.plan import comparison
+from gristmill.plan import comparison, lookup
 from gristmill.plan.comparison import Changes, differences
 from gristmill.plan.manifest import Manifest
 from gristmill.plan.planner import Planner
@@ -86,6 +86,8 @@ def test_plan_made_longer_has_every_file_once_and_keeps_what_it_had(
             assert [manifest.mini_batch_of(item) for item in range(manifest.items)] == owners
             assert batches[: len(before)] == before
             assert manifest.item_count(0, len(batches)) == len(planned)
+            places = {name: (number, at) for number, one in enumerate(batches) for at, name in enumerate(one)}
+            assert {name: lookup.find(manifest, name) for name in places} == places
             before = batches
             manifest.close()
 

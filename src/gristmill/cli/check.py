@@ -77,6 +77,12 @@ def _preview(preview: Preview) -> list[str]:
         f"run         {preview.seconds:.3f} s for the first mini-batch: {_count(preview.files, 'file')}, "
         f"{_count(preview.results, 'result')}{again}"
     ]
+    return [*lines, *written(preview)]
+
+
+def written(preview: Preview) -> list[str]:
+    """Show what a call of ``run()`` gave: columns, the first rows, files of its own."""
+    lines: list[str] = []
     if preview.columns:
         lines.append(f"columns     {', '.join(preview.columns)}")
     if preview.rows:

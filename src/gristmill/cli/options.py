@@ -16,6 +16,10 @@ from gristmill.cli.parser import Command, Parser, check_words, name_argument, pa
 from gristmill.cli.settings_options import add_settings
 
 _DESCRIPTION = "Run a model over a pile of files: every input accounted for."
+_REPLAY_STATUSES = (
+    "Exit status: 0 run() returned a result for every file; 1 it did not; 2 nothing was run; 128 + N if"
+    " signal N ended it (130: Ctrl-C). The job is not touched."
+)
 _ELSEWHERE = {
     "version": "gristmill --version",
     "help": "gristmill --help",
@@ -25,6 +29,7 @@ _ELSEWHERE = {
     "start": "gristmill run",
     "score": "gristmill run",
     "stop": "gristmill job cancel",
+    "debug": "gristmill replay",
 }
 _STATUSES = (
     "Exit status: 0 completed, 1 the job failed, 2 nothing was started, 3 cancelled, 4 completed with failed"
@@ -150,6 +155,24 @@ def _resume_options(parser: argparse.ArgumentParser) -> None:
     _ending_options(parser)
 
 
+def _replay_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s JOB ITEM [--mini-batch] [--pdb]"
+    _job_name(parser)
+    parser.add_argument(
+        "item",
+        metavar="ITEM",
+        type=name_argument,
+        help="an input file, as it stands in failures.jsonl, or its path",
+    )
+    parser.add_argument(
+        "--mini-batch",
+        action="store_true",
+        help="the whole mini-batch that holds it; ITEM may be the number of one, too",
+    )
+    parser.add_argument("--pdb", action="store_true", help="open a debugger where the script raises")
+    parser.epilog = _REPLAY_STATUSES
+
+
 def _ending_options(parser: argparse.ArgumentParser) -> None:
     ending = parser.add_argument_group("how it ends")
     ending.add_argument(
@@ -195,6 +218,11 @@ COMMANDS = {
         "go on with a job that was interrupted, cancelled, killed or failed",
         _resume_options,
         "gristmill.cli.resume:resume",
+    ),
+    "replay": Command(
+        "run a file of a job again on this terminal, with breakpoints and a debugger",
+        _replay_options,
+        "gristmill.cli.replay:replay",
     ),
     "verify": Command(
         "prove from its files that a job lost nothing and has nothing twice",

@@ -158,6 +158,7 @@ def _places(view: JobView) -> list[tuple[str, str | None]]:
         (label, near(view.target) if view.target else None),
         ("read with", view.read_hint if view.target else None),
         ("failures", near(view.failures) if view.failures else None),
+        ("look into", view.replay_command),
     ]
 
 

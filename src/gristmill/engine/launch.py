@@ -43,6 +43,8 @@ _THREAD_VARIABLES = (
 _ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
 #: Ours alone; a worker must not inherit them from the coordinator's surroundings.
 _NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)
+#: A replay changes nothing of its job, whose copy of the code it runs.
+_ATTACHED_ONLY = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +160,24 @@ class Launched:
     """We write frames to the worker here."""
 
 
-def launch_worker(
-    assignment: Assignment, archive: Path, worker: int, part: int, rehearsal: str | None = None
-) -> Launched:
-    """Spawn the worker of a slot; it begins to load the script at once.
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What a worker does that serves nobody."""
 
-    With ``rehearsal`` (what `gristmill_worker.rehearsal` takes) it tries the script out and serves nobody.
+    name: str
+    """The module of `gristmill_worker` that does it: ``rehearsal`` or ``foreground``."""
+    terms: str
+    """What that module takes, as JSON."""
+    is_attached: bool = False
+    """Whether it has our standard streams and stays in our session, so that a terminal's keys reach it; then
+    it logs to standard error and writes no compiled files beside the script."""
+
+
+def launch_worker(
+    assignment: Assignment, archive: Path, worker: int, part: int, entry: Entry | None = None
+) -> Launched:
+    """Spawn the worker of a slot; it begins to load the script at once, and serves unless there is another
+    ``entry``.
 
     Raises
     ------
@@ -175,8 +189,8 @@ def launch_worker(
     outbox = assignment.staging / "outbox" / str(part)
     for folder in (working_folder, outbox, part_path(assignment.staging, part).parent):
         folder.mkdir(parents=True, exist_ok=True)
-    logs = {1: _opened_log(assignment, "stdout", worker), 2: _opened_log(assignment, "stderr", worker)}
-    nothing = os.open(os.devnull, os.O_RDONLY)
+    is_attached = entry is not None and entry.is_attached
+    streams = {} if is_attached else _streams(assignment, worker)
     worker_in, ours_out = os.pipe()
     ours_in, worker_out = os.pipe()
     try:
@@ -185,17 +199,21 @@ def launch_worker(
                 str(assignment.interpreter.path),
                 str(archive),
                 _argument(assignment, worker, part, working_folder, outbox),
-                *((rehearsal,) if rehearsal is not None else ()),
+                *((entry.name, entry.terms) if entry is not None else ()),
             ],
-            _variables(assignment, mark, worker, working_folder, outbox),
-            {0: nothing, **logs, _CHANNEL_IN: worker_in, _CHANNEL_OUT: worker_out},
+            {
+                **_variables(assignment, mark, worker, working_folder, outbox),
+                **(_ATTACHED_ONLY if is_attached else {}),
+            },
+            {**streams, _CHANNEL_IN: worker_in, _CHANNEL_OUT: worker_out},
+            own_session=not is_attached,
         )
     except BaseException:
         os.close(ours_in)
         os.close(ours_out)
         raise
     finally:
-        for descriptor in (nothing, worker_in, worker_out, *logs.values()):
+        for descriptor in (worker_in, worker_out, *streams.values()):
             os.close(descriptor)
     os.set_blocking(ours_in, False)
     os.set_blocking(ours_out, False)
@@ -277,6 +295,15 @@ def slots_path(assignment: Assignment) -> Path:
     return assignment.scratch / "slots"
 
 
+def _streams(assignment: Assignment, worker: int) -> dict[int, int]:
+    """Open what a worker that serves has as its standard streams."""
+    return {
+        0: os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC),
+        1: _opened_log(assignment, "stdout", worker),
+        2: _opened_log(assignment, "stderr", worker),
+    }
+
+
 def _opened_log(assignment: Assignment, kind: str, worker: int) -> int:
     path = _made(assignment.log_path(kind, worker, f".{kind}.txt"))
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -318,7 +345,9 @@ def _sources() -> list[tuple[str, bytes]]:
 
 
 _ENTRY = b"""import sys
-if sys.argv[2:]:
+if sys.argv[2:] and sys.argv[2] == "foreground":
+    from gristmill_worker.foreground import main
+elif sys.argv[2:]:
     from gristmill_worker.rehearsal import main
 else:
     from gristmill_worker.__main__ import main

@@ -38,7 +38,7 @@ def let_children_be_awaited() -> bool:
 
 
 class Process:
-    """A spawned process in a session of its own.
+    """A spawned process, in a session of its own unless a terminal is to reach it.
 
     It is spawned by posix_spawn from the thread that owns the engine, and its death is seen by a process
     descriptor: the end of a pipe says nothing, since a forked child may keep it open.
@@ -49,6 +49,8 @@ class Process:
         command: Sequence[str],
         environment: Mapping[str, str],
         descriptors: Mapping[int, int],
+        *,
+        own_session: bool = True,
     ) -> None:
         """Spawn ``command``.
 
@@ -59,7 +61,10 @@ class Process:
         environment
             The whole environment of the child.
         descriptors
-            Number in the child → descriptor of ours; everything else is closed in the child.
+            Number in the child → descriptor of ours; everything else is closed in the child, but for our
+            standard streams.
+        own_session
+            Whether it gets a session of its own, and so no terminal; else it stays in our process group.
 
         Raises
         ------
@@ -74,7 +79,7 @@ class Process:
                 list(command),
                 dict(environment),
                 file_actions=[(os.POSIX_SPAWN_DUP2, source, n) for n, source in sources.items()],
-                setsid=True,
+                setsid=own_session,
                 setsigmask=[],
                 setsigdef=_RESET_SIGNALS,
             )

@@ -18,17 +18,22 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from gristmill.engine.launch import PARTS_PER_START, Assignment, Launched, launch_worker, worker_archive
+from gristmill.engine.hearing import Hearing
+from gristmill.engine.launch import (
+    PARTS_PER_START,
+    Assignment,
+    Entry,
+    Launched,
+    launch_worker,
+    worker_archive,
+)
 from gristmill.engine.process import exit_in_words, start_guard
 from gristmill.engine.sweep import RUN_MARK, marked, sweep
 from gristmill.errors import StorageError
-from gristmill_worker.rehearsal import OBSERVED
-from gristmill_worker.wire import FRAME
 
 #: The worker writes down where it stands at its limit; a moment later it is killed.
 _GRACE_S = 0.5
 _LEAVING_S = 10.0
-_READ_BYTES = 65536
 _LONGEST_SAID_BYTES = 4096
 
 
@@ -115,7 +120,9 @@ def rehearse(
     try:
         archive = worker_archive(assignment.cache)
         part = assignment.fence * PARTS_PER_START
-        launched = launch_worker(assignment, archive, 0, part, json.dumps(told))
+        launched = launch_worker(
+            assignment, archive, 0, part, Entry(name="rehearsal", terms=json.dumps(told))
+        )
         return _Audience(assignment, launched, stack, heard).watch()
     except OSError as error:
         raise StorageError(
@@ -167,7 +174,7 @@ class _Audience:
         self._process, self._incoming = launched.process, launched.incoming
         os.close(launched.outgoing)
         self._stack = stack
-        self._received = bytearray()
+        self._hearing = Hearing(launched.incoming, self._observe)
         self._observations: list[Mapping[str, Any]] = []
         self._stage, self._call = "start", 0
         self._is_done = False
@@ -179,7 +186,7 @@ class _Audience:
             if is_late:
                 self._process.kill()
             status = self._process.wait()
-            self._read()
+            self._hearing.read()
         except BaseException:
             self._process.kill()
             self._process.wait()
@@ -214,33 +221,10 @@ class _Audience:
             for descriptor, _ in poll.poll(left_s * 1000):
                 if descriptor == self._process.fileno():
                     return False
-                if not self._read():
+                if not self._hearing.read():
                     poll.unregister(self._incoming)
 
-    def _read(self) -> bool:
-        """Take what has come; return whether more may come."""
-        while True:
-            try:
-                chunk = os.read(self._incoming, _READ_BYTES)
-            except BlockingIOError:
-                return True
-            if not chunk:
-                return False
-            self._received += chunk
-            self._take_frames()
-
-    def _take_frames(self) -> None:
-        while len(self._received) >= FRAME.size:
-            length, kind = FRAME.unpack_from(self._received)
-            end = FRAME.size + length
-            if len(self._received) < end:
-                return
-            payload = bytes(self._received[FRAME.size : end])
-            del self._received[:end]
-            if kind == OBSERVED:
-                self._observe(json.loads(payload))
-
-    def _observe(self, observation: dict[str, Any]) -> None:
+    def _observe(self, observation: Mapping[str, Any]) -> None:
         if observation["event"] == "stage":
             self._stage, self._call = observation["stage"], observation.get("call", self._call)
             if self._stage in ("run", "shutdown"):

@@ -1,4 +1,4 @@
-"""Jobs: run, resume, show, list, logs, cancel, verify. Every door calls these verbs and no other code."""
+"""Jobs: run, resume, show, list, logs, cancel, verify, replay: every door calls these and no other code."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ from gristmill.service.assignment import assignment_of
 from gristmill.service.in_flight import ProcessStacks, stacks
 from gristmill.service.overlap import check_apart, overlap_notices
 from gristmill.service.preparation import prepare
+from gristmill.service.replay_part import Wanted
+from gristmill.service.replaying import Replayed, replay_in
 from gristmill.service.request import (
     RunRequest,
     check_name,
@@ -233,6 +235,10 @@ class Jobs:
         if is_held(folder.lock):
             raise JobStateError(f"job {name} is running; verify it when it has ended")
         return verify_job(folder)
+
+    def replay(self, name: str, wanted: Wanted, say: Callable[[str], None]) -> Replayed:
+        """Run a file of a job, or its mini-batch, again on our terminal; see `replaying.replay_in`."""
+        return replay_in(self._folder(name), self._home.cache, wanted, say)
 
     def _folder(self, name: str) -> JobFolder:
         if not name or "/" in name or name in (".", ".."):

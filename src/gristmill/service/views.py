@@ -14,6 +14,7 @@ from gristmill.run.publication import csv_read_hint
 from gristmill.run.replay import read_history
 from gristmill.run.report import summary_line
 from gristmill.service.in_flight import InFlight, in_flight
+from gristmill.service.replay_command import of_first_failure
 from gristmill.service.tracking import TrackedRun, tracked_runs
 from gristmill.spec.values import OutputFormat
 
@@ -54,6 +55,8 @@ class JobView:
     """Of a sample: items, seconds, output_bytes and memory_bytes of the whole input."""
     peak_bytes: int | None = None
     """The most memory that a worker had, with what it started; None where it is not known."""
+    replay_command: str | None = None
+    """The command that runs the first failed item again, before one's eyes."""
     mlflow_runs: tuple[TrackedRun, ...] = ()
     """What the script logged with MLflow in the job's own store."""
     in_flight: tuple[InFlight, ...] = ()
@@ -105,6 +108,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         target=str(target) if target is not None else None,
         failures=str(job.failures) if job.failures.exists() else None,
         next_command=f"gristmill resume {job.name}" if interrupted or job.is_worth_resuming else None,
+        replay_command=of_first_failure(job.name, job.failures),
         read_hint=hint,
         projection=asdict(job.projection) if job.projection is not None else None,
         peak_bytes=max(peaks_of(folder.logs).values(), default=None),

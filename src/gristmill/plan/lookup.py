@@ -1,0 +1,145 @@
+"""Where a file stands in a plan, found by its name: a plan is in bytewise order, so few reads are enough. One
+that was extended by new files is in order twice, or more often.
+
+The plan may still be growing. This module must not know why somebody looks.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from gristmill.errors import PlanError
+from gristmill.plan.layout import ENTRY_BYTES, OFFSETS, PATHS, PLAN, entries_from_bytes
+from gristmill.plan.manifest import Manifest
+from gristmill.spec.problems import nearest
+
+#: Up to so many names, all are compared with one that is not there; else those that stand near it.
+_MOST_COMPARED = 5000
+_MOST_NAMED = 3
+
+
+class Place(NamedTuple):
+    """Where a file stands."""
+
+    mini_batch: int
+    item: int
+    """Its number within the mini-batch, from 0."""
+
+
+def opened(folder: Path, root: Path, mini_batch_size: int) -> Manifest:
+    """Open a plan as far as it is on disk; `Manifest.close` gives it back.
+
+    Parameters
+    ----------
+    folder
+        The folder of the manifest.
+    root
+        The input folder, of a plan that is not complete.
+    mini_batch_size
+        Files per mini-batch, of a plan that is not complete.
+
+    Returns
+    -------
+    Manifest
+        Without a mini-batch, where none is on disk yet.
+
+    Raises
+    ------
+    PlanError
+        It is missing or damaged.
+    """
+    if (folder / PLAN).exists():
+        return Manifest.open(folder)
+    manifest = Manifest(folder, root=root, mini_batch_size=mini_batch_size)
+    batches = max(0, (folder / OFFSETS).stat().st_size // ENTRY_BYTES - 1)
+    try:
+        if batches:  # all are full but perhaps the last
+            before = (batches - 1) * mini_batch_size
+            manifest.grow(batches, before + _files_of(folder, batches - 1))
+    except BaseException:
+        manifest.close()
+        raise
+    return manifest
+
+
+def find(manifest: Manifest, name: bytes) -> Place | None:
+    """Return where a file stands; None: it is not in the plan.
+
+    Parameters
+    ----------
+    manifest
+        The plan.
+    name
+        Its path relative to the input folder, raw.
+
+    Raises
+    ------
+    PlanError
+        The plan is damaged.
+
+    Notes
+    -----
+    Takes as many reads of a mini-batch as its number has binary digits.
+    """
+    for section in _sections(manifest):
+        at = bisect_right(section, name, key=lambda one: manifest.paths_of(one)[0]) - 1
+        paths = manifest.paths_of(section[at]) if at >= 0 else ()
+        if name in paths:
+            return Place(section[at], paths.index(name))
+    return None
+
+
+def similar(manifest: Manifest, name: bytes) -> list[str]:
+    """Return names in the plan that may be meant by one that is not there; a few at most.
+
+    These are files of the same name in other folders, else the name that is nearest, of those that stand near
+    it where the plan is long.
+
+    Raises
+    ------
+    PlanError
+        The plan is damaged.
+    """
+    ending = b"/" + name.rpartition(b"/")[2]
+    found: list[str] = []
+    for batch in range(manifest.mini_batches):
+        found += [os.fsdecode(path) for path in manifest.paths_of(batch) if (b"/" + path).endswith(ending)]
+        if len(found) >= _MOST_NAMED:
+            return found[:_MOST_NAMED]
+    if found:
+        return found
+    near = nearest(os.fsdecode(name), _compared(manifest, name))
+    return [near] if near is not None else []
+
+
+def _compared(manifest: Manifest, name: bytes) -> list[str]:
+    batches = list(_sections(manifest))
+    if manifest.items > _MOST_COMPARED:
+        around = max(1, _MOST_COMPARED // (2 * manifest.mini_batch_size * len(batches)))
+        ats = [bisect_right(one, name, key=lambda batch: manifest.paths_of(batch)[0]) for one in batches]
+        batches = [one[max(0, at - around) : at + around] for one, at in zip(batches, ats, strict=True)]
+    return [os.fsdecode(path) for one in batches for batch in one for path in manifest.paths_of(batch)]
+
+
+def _sections(manifest: Manifest) -> Iterator[range]:
+    """Yield the mini-batches that are in order among themselves: a plan that was extended has several."""
+    bounds = [0, *(batches for batches, _ in manifest.extended_at), manifest.mini_batches]
+    return (range(first, end) for first, end in pairwise(bounds))
+
+
+def _files_of(folder: Path, mini_batch: int) -> int:
+    """Count the files of a mini-batch by its names."""
+    with open(folder / OFFSETS, "rb") as offsets, open(folder / PATHS, "rb") as paths:
+        bounds = entries_from_bytes(os.pread(offsets.fileno(), 2 * ENTRY_BYTES, mini_batch * ENTRY_BYTES))
+        count = os.pread(paths.fileno(), bounds[1] - bounds[0], bounds[0]).count(b"\0")
+    if not count:
+        raise PlanError(
+            f"the manifest in {str(folder)!r} is just being written; try again in a moment, when the job "
+            "has more of it"
+        )
+    return count
