@@ -5,35 +5,31 @@ resumed one.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from gristmill.engine.contract import Engine
-from gristmill.errors import GristmillError, StorageError, in_words
+from gristmill.errors import GristmillError, in_words
 from gristmill.faults import reach
 from gristmill.plan.planner import Planner
 from gristmill.run import replay
+from gristmill.run.conclusion import Conclusion
 from gristmill.run.delivery import Delivery
-from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
+from gristmill.run.job_folder import Job, JobFolder, Status, utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.lock import JobLock
-from gristmill.run.messages import WROTE_NOTHING, Messages
+from gristmill.run.messages import WROTE_NOTHING
 from gristmill.run.outputs import Outputs
-from gristmill.run.progress import End, Progress
-from gristmill.run.projection import projection_of
-from gristmill.run.publication import Publication
+from gristmill.run.progress import Progress
 from gristmill.run.records import PlanComplete, Record, Start
-from gristmill.run.report import ProgressLog, write_reports
+from gristmill.run.report import ProgressLog
 from gristmill.run.scheduler import Scheduler
 from gristmill.run.triage import Rules
-from gristmill.spec.values import OutputAction
 
 _COMPARING_SLICE_S = 0.05
 _COUNTS_EVERY_S = 3.0
@@ -175,9 +171,9 @@ class Execution:
             identity = self._begin()
             yield from self._run(identity)
         except GristmillError as error:
-            self._end(Status.FAILED, str(error))
+            self.job = self._conclusion().end(Status.FAILED, str(error))
         except OSError as error:
-            self._end(
+            self.job = self._conclusion().end(
                 Status.FAILED,
                 f"{in_words(error, with_path=True)}; nothing that was finished is lost. Make room or "
                 "repair the disk, then resume the job",
@@ -261,7 +257,7 @@ class Execution:
         assert self._planner is not None
         job = self.job
         if self._ledger.published is not None:  # it ended between its publication and its last word
-            self._finish(None)
+            self.job = self._conclusion().finish(None)
             return
         outputs = Outputs.of(job, self._ledger, self._delivery, self._planner.manifest.item_count)
         try:
@@ -289,7 +285,7 @@ class Execution:
                 )
                 self._note_counts()
                 yield progress
-            self._conclude(scheduler, outputs)
+            self.job = self._conclusion().of_loop(scheduler.ending, outputs, scheduler.peak_bytes)
             notices = (*outputs.committer.appended.notices(), *self._delivery.take_notices())
             yield replace(progress, notices=(*notices, *([WROTE_NOTHING] if self.job.wrote_nothing else [])))
         finally:
@@ -300,103 +296,15 @@ class Execution:
         now = time.monotonic()
         if now - self._counts_noted_at > _COUNTS_EVERY_S:
             self._counts_noted_at = now
-            self.job = replace(self.job, counts=self._counts())
+            self.job = replace(self.job, counts=self._conclusion().counts)
             self.folder.write(self.job)
 
-    # The end
-
-    def _conclude(self, scheduler: Scheduler, outputs: Outputs) -> None:
-        """Turn the way the loop ended into the way the job ends."""
-        end, messages = scheduler.ending.end, self._messages()
-        settings = self.job.deployment.settings
-        nothing_scored = (
-            not self._ledger.items_succeeded and settings.output_action is OutputAction.APPEND_ROW
-        )
-        if end is End.ALL_DONE and not nothing_scored:
-            self.job = replace(self.job, status=Status.FINALIZING, counts=self._counts())
-            self.folder.write(self.job)
-            self._finish(outputs, scheduler.peak_bytes)
-            return
-        self._publication(outputs).publish_partial()
-        if not self._ledger.scored.count:
-            self._remove_traces()
-        if end is End.CANCELLED:
-            self._end(Status.CANCELED, scheduler.ending.message)
-            return
-        self.job = replace(self.job, needs_new_job=messages.needs_new_job(end))
-        if end is End.THRESHOLD:
-            self._end(Status.FAILED, messages.threshold(settings.error_threshold))
-        elif end is End.ALL_DONE:
-            self._end(Status.FAILED, messages.nothing_scored())
-        elif end is End.SCRIPT:
-            self._end(Status.FAILED, messages.script(scheduler.ending.message))
-        elif end is End.RULE:
-            self._end(Status.FAILED, messages.rule(scheduler.ending.message))
-        else:
-            self._end(Status.FAILED, messages.stopped(scheduler.ending))
-
-    def _finish(self, outputs: Outputs | None, peak_bytes: int = 0) -> None:
-        """Publish everything; then, and only then, the job is Completed."""
-        self._publication(outputs).publish()
-        self.job.partial_target.unlink(missing_ok=True)
-        self._delivery.remove_unfinished()
-        is_summary = self.job.deployment.settings.output_action is OutputAction.SUMMARY_ONLY
-        self.job = replace(self.job, wrote_nothing=is_summary and not self._delivery.has_moved)
-        if self._planner is not None and self.job.deployment.settings.limit is not None:
-            projection = projection_of(self.job, self._ledger, self._planner.manifest, peak_bytes)
-            self.job = replace(self.job, projection=projection)
-        reach("publish.before_parts_removed")
-        shutil.rmtree(self.job.staging, ignore_errors=True)
-        reach("publish.after_parts_removed")
-        self._end(Status.COMPLETED, self._messages().about_failures())
-
-    def _remove_traces(self) -> None:
-        """Nothing was finished: leave no empty folders in the output's place."""
-        shutil.rmtree(self.job.staging, ignore_errors=True)
-        with suppress(OSError):
-            self.job.output.rmdir()
-
-    def _publication(self, outputs: Outputs | None) -> Publication:
-        assert self._journal is not None
-        assert self._planner is not None
-        return Publication(
+    def _conclusion(self) -> Conclusion:
+        return Conclusion(
             folder=self.folder,
             job=self.job,
             ledger=self._ledger,
+            delivery=self._delivery,
             journal=self._journal,
-            manifest=self._planner.manifest,
-            outputs=outputs,
+            planner=self._planner,
         )
-
-    def _end(self, status: Status, message: str) -> None:
-        """Write the job's last word; what cannot be written for want of room is left to the next start."""
-        self.job = replace(
-            self.job, status=status, message=message, counts=self._counts(), ended_at=utc_now()
-        )
-        reach("job.before_ending")
-        try:
-            write_reports(self.folder, self.job, self._ledger)
-            self.folder.tell("ended", status=status.value, message=message)
-            self.folder.write(self.job)
-        except (StorageError, OSError):
-            if status is not Status.FAILED:
-                raise
-            return  # there is no room to say so: the job stays as it was, and resume goes on with it
-        reach("job.after_ending")
-
-    def _counts(self) -> Counts:
-        ledger, planner = self._ledger, self._planner
-        items = planner.items if planner is not None else self.job.counts.total
-        batches = planner.mini_batches if planner is not None else self.job.counts.mini_batches
-        return Counts(
-            total=items,
-            succeeded=ledger.items_succeeded,
-            failed=ledger.items_not_succeeded,
-            not_run=max(0, items - ledger.items_done),
-            mini_batches=batches,
-            mini_batches_done=ledger.scored.count + ledger.failed.count,
-        )
-
-    def _messages(self) -> Messages:
-        manifest = self._planner.manifest if self._planner is not None else None
-        return Messages(ledger=self._ledger, manifest=manifest, folder=self.folder)
