@@ -2,7 +2,7 @@
 
 With ``GRISTMILL_FAULT_POINT=name:count`` in its environment a process stops itself with SIGSTOP when it
 reaches the point ``name`` for the count-th time. Without that variable nothing happens. The kill suite in
-`tests/faults` walks through all of `POINTS`; the worker has its own copy of this module, since it
+`tests/faults` walks through all of these; the worker has its own copy of this module, since it
 imports nothing of ours.
 """
 
@@ -43,6 +43,14 @@ POINTS = (
 
 EXTENSION_POINTS = ("plan.before_extension", "plan.after_extension")
 """The points that only ``resume --new`` meets."""
+
+RERUN_POINTS = (
+    "replace.before_record",
+    "replace.after_record",
+    "replace.before_rename",
+    "replace.after_rename",
+)
+"""Those that only a rerun meets."""
 
 WORKER_POINTS = (
     "worker.files.taken",

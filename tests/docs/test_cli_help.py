@@ -44,7 +44,7 @@ def test_every_option_of_run_is_in_the_readme(name: str) -> None:
 
 
 def test_every_option_of_the_readme_exists() -> None:
-    known = {*options("run"), *options("resume"), *options("verify"), "--help"}
+    known = {*options("run"), *options("resume"), *options("rerun"), *options("verify"), "--help"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) - known == set()
 
 

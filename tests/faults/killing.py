@@ -63,8 +63,10 @@ class KilledJob:
     def start(
         self, command: str, fault: str = "", more: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start ``run`` or ``resume`` in a process of its own, which stops itself at the fault point."""
-        arguments = [NAME]
+        """Start ``run``, ``resume`` or ``rerun`` in a process of its own, which stops itself at the fault
+        point.
+        """
+        arguments = [NAME, *(["--failed"] if command == "rerun" else [])]
         if command == "run":
             arguments = [str(self.script), "--input", str(self.input), "--output-path", str(self.output)]
             arguments += ["--job-name", NAME, "--workers", str(WORKERS)]

@@ -109,6 +109,30 @@ def run(mini_batch):
 """
 )
 
+MENDED_SCRIPT = (
+    HEAD
+    + """
+
+def run(mini_batch):
+    # Unless it is mended, some files fail, and of others there is no result.
+    noted(mini_batch)
+    is_mended = "KILLING_REPAIRED" in os.environ
+    rows = []
+    for path in mini_batch:
+        name = os.path.basename(path)
+        if not is_mended and name in ("f008", "f028"):
+            raise ValueError("cannot read " + name)
+        found = digest(path)
+        with open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "all.txt"), "a") as file:
+            file.write("%s %s\\n" % (name, found))
+        with open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], name + ".own"), "w") as file:
+            file.write("%s of %d" % (found, len(mini_batch)))
+        if is_mended or name != "f021":
+            rows.append({"name": name, "digest": found, **({"more": "x"} if name == "f028" else {})})
+    return rows
+"""
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
@@ -163,6 +187,12 @@ THRESHOLD = Shape(
     name="threshold",
     script=POISON_SCRIPT,
     options=("--format", "azure", "--max-retries", "0", "--error-threshold", "1"),
+)
+MENDED = Shape(
+    name="mended",
+    script=MENDED_SCRIPT,
+    options=("--format", "csv", "--max-retries", "0", "--error-threshold", "-1"),
+    files=40,
 )
 MANY = Shape(
     name="many",

@@ -125,3 +125,26 @@ def stop_once(mini_batch):
     assert cancelled.status == 3
     assert resumed.counts == (20, 18, 2, 0)
     assert mill.type("verify", "j").status == 0
+
+
+def test_parts_of_the_only_mini_batch_are_kept_when_its_job_is_stopped(mill: Mill) -> None:
+    mill.inputs({f"{number:02}": "raise" if number == 3 else "ok" for number in range(10)})
+    mill.script(
+        HARMFUL.replace("    called(mini_batch)\n", "    called(mini_batch)\n    stop_once(mini_batch)\n")
+        + """
+def stop_once(mini_batch):
+    if names(mini_batch)[0] == "04" and not (HERE / "stopped").exists():
+        (HERE / "stopped").touch()
+        os.kill(os.getppid(), 15)
+        held_until("never")
+"""
+    )
+    mill.deployment("mini_batch_size: 10, retry_settings: {max_retries: 1}")
+    assert mill.run().counts == (10, 5, 0, 5)
+
+    resumed = mill.type("resume", "j", "--json")
+
+    assert resumed.counts == (10, 9, 1, 0)
+    assert mill.bytes().split() == [b"%02d" % number for number in range(10) if number != 3]
+    assert mill.calls().count("09") == 1
+    assert mill.type("verify", "j").status == 0

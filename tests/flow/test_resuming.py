@@ -396,19 +396,21 @@ def test_new_files_of_a_list_of_inputs_are_refused(mill: Mill) -> None:
     assert "005" not in mill.type("resume", "j").err
 
 
-def test_new_files_of_a_completed_job_are_refused(mill: Mill) -> None:
-    mill.inputs({"000": "ok"})
+def test_new_files_of_a_completed_job_are_merged_into_its_output(mill: Mill) -> None:
+    mill.inputs({"000": "ok", "005": "ok"})
     mill.script(SCRIPT)
     mill.deployment()
     mill.run()
+    before = mill.bytes()
     mill.inputs({"001": "ok"})
 
     ended = mill.type("resume", "j", "--new")
 
-    assert ended.status == 2
-    assert "the output of job j is published, and new files cannot be merged into it yet" in ended.err
-    assert mill.bytes() == rows(0)
-    assert mill.show()["status"] == "Completed"
+    assert ended.status == 0
+    assert before == rows(0, 5)
+    assert mill.bytes() == rows(0, 5, 1)
+    assert (mill.show()["status"], mill.show()["items"]) == ("Completed", 3)
+    assert mill.type("verify", "j").status == 0
 
 
 # From Python

@@ -16,6 +16,7 @@ from gristmill.run.records import (
     Mark,
     Modules,
     Placed,
+    PlacedPiece,
     PlanComplete,
     Published,
     PublishedFile,
@@ -33,10 +34,11 @@ SECONDS = st.floats(0, 1e9, allow_nan=False)
 TEXT = st.text(st.characters(), max_size=20)  # surrogates too: file names need not be UTF-8
 SPAN = st.builds(Span, U64, U32, U32, U32)
 RECORD = st.one_of(
-    st.builds(Start, st.integers(1, 2**40), TEXT, TEXT, U32, TEXT, st.booleans()),
+    st.builds(Start, st.integers(1, 2**40), TEXT, TEXT, U32, TEXT, st.booleans(), st.booleans()),
     st.builds(Scored, SPAN, st.integers(0, 65535), *[U64] * 5, U32, U32, U32, SECONDS, U32, U64, U32, BIT),
     st.builds(Farewell, U32, U64, U32, U64, U64, U32, U64),
-    st.builds(PublishedFile, TEXT, U64, U32),
+    st.builds(PublishedFile, TEXT, U64, U32, TEXT, U32),
+    st.builds(PlacedPiece, U32, SPAN, U32, U64, U64, U64, U32),
     st.builds(FailedTry, SPAN, U32, TEXT, TEXT, TEXT, SECONDS, U32, TEXT, st.booleans(), U64, TEXT),
     st.builds(JobColumns, U32, st.lists(TEXT).map(tuple), TEXT),
     st.builds(Modules, st.lists(st.tuples(TEXT, TEXT)).map(tuple)),

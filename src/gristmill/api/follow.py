@@ -42,7 +42,7 @@ def follow(running: RunningJob, *, progress: bool) -> JobView:
         show_steps(running, InPython(_display()) if progress else NoDisplay())
     view = running.view
     if interrupts.is_interrupted:
-        onward = f"; gristmill.resume({view.name!r}) goes on with it" if view.next_command else ""
+        onward = f"; {in_python(view.next_command)} goes on with it" if view.next_command else ""
         raise KeyboardInterrupt(f"job {view.name}: {view.summary}{onward}")
     return view
 

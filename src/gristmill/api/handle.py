@@ -12,7 +12,7 @@ from gristmill.api.failed import FailedItem, read_failures
 from gristmill.api.follow import follow
 from gristmill.api.frame import pandas_module, read_frame
 from gristmill.api.settings import mapping, overrides
-from gristmill.api.words import speaking_python
+from gristmill.api.words import in_python, speaking_python
 from gristmill.errors import JobFailedError, JobStateError, RequestError, UnknownJobError
 from gristmill.service.jobs import Jobs, JobView, ResumeRequest, Verification
 from gristmill.service.predictions import predictions_of
@@ -301,7 +301,7 @@ class Job:
             ("output", None if view.target else near(view.output)),
             ("failures", near(view.failures) if view.failures else None),
             ("job folder", view.folder),
-            ("go on with", f"gristmill.resume({view.name!r})" if view.next_command else None),
+            ("go on with", in_python(view.next_command) if view.next_command else None),
         ]
         return card(f"job {self.name}: {self._standing}", rows, view.message)
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from gristmill.service.jobs import JobView, RunningJob
 
 
-def follow(start: Callable[[], RunningJob], args: Namespace) -> ExitStatus:
+def follow(
+    start: Callable[[], RunningJob | None],
+    args: Namespace,
+    show_as_it_is: Callable[[], JobView] | None = None,
+) -> ExitStatus:
     """Begin a job and follow it.
 
     Parameters
@@ -26,7 +30,9 @@ def follow(start: Callable[[], RunningJob], args: Namespace) -> ExitStatus:
     start
         Begins it.
     args
-        The options that both commands have.
+        The options that all of these commands have.
+    show_as_it_is
+        Shows the job where there is nothing to begin.
 
     Returns
     -------
@@ -41,6 +47,9 @@ def follow(start: Callable[[], RunningJob], args: Namespace) -> ExitStatus:
     stderr = Stderr()
     with Interrupts() as interrupts:
         running = start()
+        if running is None:
+            assert show_as_it_is is not None, "only some jobs need not be begun"
+            return _nothing_to_do(show_as_it_is(), stderr, args)
         interrupts.watch(running)
         try:
             taken = show_steps(running, display(stderr))
@@ -50,6 +59,13 @@ def follow(start: Callable[[], RunningJob], args: Namespace) -> ExitStatus:
             return of_error(error)
         view = running.view
     return _ended(view, taken, stderr, args)
+
+
+def _nothing_to_do(view: JobView, stderr: Stderr, args: Namespace) -> ExitStatus:
+    stderr.say(f"nothing failed in job {view.name}: there is nothing to score again")
+    if args.json:
+        answer(json.dumps(view.to_json(), indent=2))
+    return ExitStatus.COMPLETED
 
 
 def _ended(view: JobView, taken: Taken, stderr: Stderr, args: Namespace) -> ExitStatus:

@@ -139,13 +139,7 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
 def _resume_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s JOB [--force] [--new] [options]"
     _job_name(parser)
-    changed = parser.add_argument_group("what has changed")
-    changed.add_argument(
-        "--force",
-        action="store_true",
-        help="go on though code, model or settings have changed, with the code as it is now; what is scored"
-        " already stays",
-    )
+    changed = _change_options(parser)
     changed.add_argument(
         "--new",
         action="store_true",
@@ -171,6 +165,28 @@ def _replay_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pdb", action="store_true", help="open a debugger where the script raises")
     parser.epilog = _REPLAY_STATUSES
+
+
+def _change_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    changed = parser.add_argument_group("what has changed")
+    changed.add_argument(
+        "--force",
+        action="store_true",
+        help="go on though code, model or settings have changed, with the code as it is now; what is scored"
+        " already stays",
+    )
+    return changed
+
+
+def _rerun_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s JOB --failed [--force] [options]"
+    _job_name(parser)
+    parser.add_argument(
+        "--failed", action="store_true", required=True, help="score again what failed, and nothing else"
+    )
+    _change_options(parser)
+    add_settings(parser, is_for_rest=True)
+    _ending_options(parser)
 
 
 def _ending_options(parser: argparse.ArgumentParser) -> None:
@@ -223,6 +239,11 @@ COMMANDS = {
         "run a file of a job again on this terminal, with breakpoints and a debugger",
         _replay_options,
         "gristmill.cli.replay:replay",
+    ),
+    "rerun": Command(
+        "score again what failed in a completed job, into the same output",
+        _rerun_options,
+        "gristmill.cli.rerun:rerun",
     ),
     "verify": Command(
         "prove from its files that a job lost nothing and has nothing twice",

@@ -13,18 +13,23 @@ import shutil
 import zlib
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from gristmill.engine.contract import Piece, pieces_in
+from gristmill.engine.contract import Piece, Span, pieces_in
 from gristmill.errors import StorageError
+from gristmill.run.earlier import EarlierOutput, changed_meanwhile
+from gristmill.run.placed import PlacedPieces
+from gristmill.run.records import PlacedPiece
 
 _MOST_OPEN = 64
 _BLOCK_BYTES = 1 << 20
 _LONGEST_HEADER_BYTES = 1 << 16
 _MOST_NOTICES = 5
+#: Behind the place of every piece that was published before.
+_COMES_LAST = 1 << 62
 
 
 class AppendedFile(NamedTuple):
@@ -37,6 +42,8 @@ class AppendedFile(NamedTuple):
     size: int
     crc: int
     """CRC-32 of all of it."""
+    header_bytes: int = 0
+    """How long the line is that stands above all pieces."""
 
 
 class _Stream:
@@ -47,12 +54,15 @@ class _Stream:
         "crc",
         "first_line",
         "header",
+        "is_as_written",
         "is_ragged",
+        "moved",
         "number",
         "on_top",
         "parts",
         "pieces",
         "repeats",
+        "shift",
         "size",
     )
 
@@ -69,17 +79,24 @@ class _Stream:
         """How many workers have begun the file with `first_line`."""
         self.parts: set[int] = set()
         self.pieces = array("Q")
-        """(Where it begins in the worker's own file, length) of each piece, while there is one worker's."""
+        """(Where it begins in the worker's own file, length) of each piece, while there is one worker's, or
+        the file stands as it was written."""
+        self.is_as_written = False
+        """Whether it stood in the order of writing when it was published: what is added comes last."""
         self.begins_late = False
         """Whether what a worker wrote first stands behind something that it wrote later."""
         self.is_ragged = False
         """Whether a piece did not end with a line break."""
+        self.moved: dict[int, int] = {}
+        """Where a piece was before the file was put in order → where it is."""
+        self.shift = 0
+        """How far all pieces went when a header was put above them, in bytes."""
 
 
 class AppendedFiles:
     """All files of one job that scripts append to."""
 
-    def __init__(self, folder: Path, shared_header: bool) -> None:
+    def __init__(self, folder: Path, shared_header: bool, earlier: EarlierOutput | None = None) -> None:
         """Begin anew.
 
         Parameters
@@ -88,14 +105,23 @@ class AppendedFiles:
             A hidden folder on the output's file system; what an earlier assembly left there is removed.
         shared_header
             Whether a first line that several workers wrote is to be kept once, at the top.
+        earlier
+            The output that was published before, if failed items of it are scored again.
         """
         self._folder = folder
         self._shared_header = shared_header
+        self._earlier = earlier
         self._streams: dict[str, _Stream] = {}
         self._open: OrderedDict[int, int] = OrderedDict()
+        self._places: PlacedPieces | None = None
         shutil.rmtree(folder, ignore_errors=True)
+        self._forms = earlier.forms() if earlier is not None else {}
+        self.kept = {name: form.file for name, form in self._forms.items() if form.must_stay}
+        """Files of the earlier output that stay as they are, by the name that the script gave them."""
+        self._beside: dict[str, str] = {}
+        """What is added to these → the name of the file that it is put into."""
 
-    def take(self, source: int, part: int, offset: int, attached: int) -> None:
+    def take(self, source: int, part: int, offset: int, attached: int, span: Span) -> None:
         """Add the pieces of a mini-batch.
 
         Parameters
@@ -106,6 +132,8 @@ class AppendedFiles:
             Its number.
         offset, attached
             Where the pieces begin in it, and how long they are, in bytes.
+        span
+            The mini-batch, or the part of it; without batches: a worker's end.
 
         Raises
         ------
@@ -116,32 +144,110 @@ class AppendedFiles:
         """
         try:
             for piece in pieces_in(lambda size, at: os.pread(source, size, at), offset, attached):
-                self._add(source, part, piece)
+                self._add(source, part, piece, span)
         except ValueError as error:
             raise StorageError(
                 f"part {part} does not hold what was recorded ({error}); resume the job to run it again"
             ) from error
 
-    def _add(self, source: int, part: int, piece: Piece) -> None:
-        stream = self._streams.get(piece.name)
+    def take_again(self, span: Span, part: int) -> None:
+        """Add the pieces that a mini-batch, or a worker at its end, has in the earlier output.
+
+        Raises
+        ------
+        OSError
+            The disk is full, or the earlier output is gone.
+        StorageError
+            It does not hold what was published.
+        """
+        assert self._earlier is not None, "somebody published these pieces"
+        for placed in self._earlier.places.pieces.get(span, ()):
+            name = self._earlier.name_of(placed)
+            if name in self.kept or (not span.batches and placed.part != part):
+                continue
+            stream, source = self._stream(name), self._earlier.piece_source(placed)
+            if placed.at == 0 and not self._shared_header:
+                self._note_first_line(stream, source, Piece(name, placed.offset, placed.length, 0))
+            stream.begins_late |= placed.at == 0 and placed.part in stream.parts
+            stream.parts.add(placed.part)
+            order = placed.offset if stream.is_as_written else placed.at
+            crc = self._copy(stream, source, placed.offset, placed.length, placed, order)
+            if crc != placed.crc:
+                raise changed_meanwhile(Path(self._earlier.places.files[placed.file].name))
+
+    def _stream(self, name: str) -> _Stream:
+        stream = self._streams.get(name)
         if stream is None:
-            stream = self._streams[piece.name] = _Stream(len(self._streams))
+            stream = self._streams[name] = _Stream(len(self._streams))
+            if self._earlier is not None and name in self._forms:
+                stream.is_as_written = self._forms[name].is_as_written
+                stream.header = stream.first_line = self._earlier.shared_header_of(name)
+                if stream.header:
+                    self._write(stream, stream.header)
+        return stream
+
+    def _add(self, source: int, part: int, piece: Piece, span: Span) -> None:
+        name = piece.name
+        while name in self.kept:
+            name = self._beside.setdefault(name, f"{name}.rerun")
+        stream = self._stream(name)
         stream.begins_late |= piece.at == 0 and part in stream.parts
         stream.parts.add(part)
         offset, left = piece.offset, piece.length
         if piece.at == 0:
             skipped = self._note_first_line(stream, source, piece)
             offset, left = offset + skipped, left - skipped
-        if len(stream.parts) == 1:
-            stream.pieces.extend((piece.at, left))
-        last = b""
+        placed = PlacedPiece(stream.number, span, part, piece.at, stream.size, left, 0)
+        order = _COMES_LAST + stream.size if stream.is_as_written else piece.at
+        if self._copy(stream, source, offset, left, placed, order) == -1:
+            raise ValueError(f"it ends before byte {offset + left}")
+
+    def _copy(
+        self, stream: _Stream, source: int, offset: int, length: int, piece: PlacedPiece, order: int
+    ) -> int:
+        """Append a piece and note where it is; return its CRC-32, -1 where not all of it is there."""
+        at, crc, left, last = stream.size, 0, length, b""
+        if len(stream.parts) == 1 or stream.is_as_written:
+            stream.pieces.extend((order, length))
         while left:
             last = os.pread(source, min(left, _BLOCK_BYTES), offset)
             if not last:
-                raise ValueError(f"it ends before byte {offset + left}")
+                return -1
             self._write(stream, last)
+            crc = zlib.crc32(last, crc)
             offset, left = offset + len(last), left - len(last)
         stream.is_ragged |= bool(last) and not last.endswith(b"\n")
+        if self._places is None:
+            self._places = PlacedPieces(self._folder.with_name("placed.pieces"))
+        self._places.add(piece._replace(file=stream.number, offset=at, length=length, crc=crc))
+        return crc
+
+    def placed(self, numbers: Mapping[str, int]) -> Iterator[PlacedPiece]:
+        """Yield where each piece is, once the files are finished; also of those that are kept as they are.
+
+        Parameters
+        ----------
+        numbers
+            Of each file, by the name that the script gave it, how many were published before it.
+
+        Raises
+        ------
+        OSError
+            The list of them, which is kept on the disk, cannot be written or read.
+        """
+        by_number = {stream.number: (numbers[name], stream) for name, stream in self._streams.items()}
+        for piece in self._places.read() if self._places is not None else ():
+            file, stream = by_number[piece.file]
+            yield piece._replace(
+                file=file, offset=stream.moved.get(piece.offset, piece.offset + stream.shift)
+            )
+        if self._earlier is None or not self.kept:
+            return
+        for pieces in self._earlier.places.pieces.values():
+            for piece in pieces:
+                name = self._earlier.name_of(piece)
+                if name in self.kept:
+                    yield piece._replace(file=numbers[name])
 
     def _note_first_line(self, stream: _Stream, source: int, piece: Piece) -> int:
         """Look at how a worker began the file; return how much of it is a header that stands there
@@ -192,12 +298,13 @@ class AppendedFiles:
             The disk is full.
         """
         for name, stream in self._streams.items():
-            if len(stream.parts) == 1 and stream.begins_late:
+            if stream.is_as_written or (len(stream.parts) == 1 and stream.begins_late):
                 self._put_in_order(stream)
             elif not stream.on_top:
                 self._put_header_on_top(stream)
             os.fsync(self._descriptor(stream.number))
-            yield AppendedFile(name, self._folder / str(stream.number), stream.size, stream.crc)
+            path = self._folder / str(stream.number)
+            yield AppendedFile(name, path, stream.size, stream.crc, len(stream.header))
 
     def _put_in_order(self, stream: _Stream) -> None:
         """One worker wrote the file, and not in the order of the plan: leave it as it was written.
@@ -214,6 +321,8 @@ class AppendedFiles:
                 self._write(stream, stream.header)
             for _, at, length in sorted(places):
                 below.seek(at)
+                if length:
+                    stream.moved[at] = stream.size
                 while length:
                     data = below.read(min(length, _BLOCK_BYTES))
                     self._write(stream, data)
@@ -224,6 +333,7 @@ class AppendedFiles:
         """The first piece in plan order was not the one that a worker wrote first."""
         with self._set_below(stream) as below:
             self._write(stream, stream.header)
+            stream.shift = len(stream.header)
             while data := below.read(_BLOCK_BYTES):
                 self._write(stream, data)
         stream.on_top = True
@@ -262,6 +372,11 @@ class AppendedFiles:
                     "with a line break: good for text that may be joined, not for archives. Close such a "
                     "file before run() returns, under a name of its own"
                 )
+        for name, beside in self._beside.items():
+            notices.append(
+                f"{name} stays as it was: one worker wrote it, and nothing can be put between what it wrote. "
+                f"What was added to it now is in {beside}"
+            )
         more = len(notices) - _MOST_NOTICES
         return [*notices[:_MOST_NOTICES], *([f"{more} more files are like these"] if more > 0 else [])]
 
@@ -270,3 +385,6 @@ class AppendedFiles:
         for descriptor in self._open.values():
             os.close(descriptor)
         self._open.clear()
+        if self._places is not None:
+            self._places.close()
+            self._places = None

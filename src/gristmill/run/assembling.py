@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from pathlib import Path
 
 #: From here on the kernel copies; below, reading and writing is quicker.
@@ -76,6 +77,36 @@ class AssembledFile:
         if len(self._buffer) >= BUFFER_BYTES:
             self.flush()
         return length - left
+
+    def copy_checked(self, source: int, offset: int, length: int) -> int:
+        """Append bytes of another file, looking at them.
+
+        Parameters
+        ----------
+        source
+            A descriptor of it.
+        offset, length
+            Which of its bytes.
+
+        Returns
+        -------
+        int
+            Their CRC-32; -1 where the other file ends before.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        """
+        crc = 0
+        while length:
+            data = os.pread(source, min(length, BUFFER_BYTES), offset)
+            if not data:
+                return -1
+            self.write(data)
+            crc = zlib.crc32(data, crc)
+            offset, length = offset + len(data), length - len(data)
+        return crc
 
     def _copy_some(self, source: int, length: int, offset: int) -> int:
         """Return how many bytes were copied; on a file system that refuses, copy by hand from now on."""

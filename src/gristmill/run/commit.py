@@ -22,6 +22,7 @@ from gristmill.faults import reach
 from gristmill.run.appended import AppendedFiles
 from gristmill.run.assembling import AssembledFile
 from gristmill.run.columns import header_line, reshaped, union_of
+from gristmill.run.earlier import EarlierOutput, changed_meanwhile
 from gristmill.run.parts import Parts
 from gristmill.run.placed import PlacedRanges
 from gristmill.run.records import Placed
@@ -46,6 +47,9 @@ class Rows(NamedTuple):
     """Whether the next range begins with the next mini-batch."""
     attached: int = 0
     """How long the pieces of other files are that follow the rows in the part, in bytes."""
+    is_published: bool = False
+    """Whether they, and the pieces, are in the output that was published before; `offset` and `length` are
+    where."""
 
 
 class Assembly(NamedTuple):
@@ -69,6 +73,7 @@ class Committer:
         with_header: bool,
         lines: Sequence[str] | None = None,
         shared_header: bool = False,
+        earlier: EarlierOutput | None = None,
     ) -> None:
         """Begin a new assembly; what an earlier one left is overwritten.
 
@@ -88,6 +93,8 @@ class Committer:
             are brought to the same columns.
         shared_header
             Whether files that scripts append to keep one first line that several workers wrote.
+        earlier
+            The output that was published before, if failed items of it are scored again.
 
         Raises
         ------
@@ -101,14 +108,19 @@ class Committer:
         self._last: list[Rows] = []
         self._next = (0, 0)
         self._scratch = scratch
+        self._earlier = earlier
+        self._earlier_columns: tuple[str, ...] | None = None
+        """The columns that the rows of an earlier output were brought to."""
         try:
             scratch.mkdir(parents=True, exist_ok=True)
             self._file = AssembledFile(scratch / "assembled")
+            if earlier is not None and with_header and lines is None:
+                self._earlier_columns = earlier.header()
         except OSError as error:
             raise StorageError(f"the output cannot be assembled in {scratch}: {error}") from error
         self._placed = PlacedRanges(scratch / "placed")
         self._parts = Parts(parts)
-        self.appended = AppendedFiles(scratch / "appended", shared_header)
+        self.appended = AppendedFiles(scratch / "appended", shared_header, earlier)
         """The files that scripts append to."""
         self._room_seen_at = float("-inf")
         self._has_room = True
@@ -228,6 +240,19 @@ class Committer:
             raise self._storage_error(error) from error
         reach("publish.after_rename")
 
+    def set_aside(self, target: Path) -> None:
+        """Rename the hidden file to another hidden one, from which it will replace an earlier output.
+
+        Raises
+        ------
+        StorageError
+            It cannot be renamed.
+        """
+        try:
+            os.rename(self._file.path, target)
+        except OSError as error:
+            raise self._storage_error(error) from error
+
     def close(self) -> None:
         """Close all files; idempotent."""
         self._parts.close()
@@ -245,11 +270,18 @@ class Committer:
             if rows.length:
                 self._note_header(rows.header)
                 at = self._file.size
-                self._placed.add(Placed(rows.span, at, rows.length, rows.crc), rows.header)
-                self._copy(rows)
-            if rows.attached:
+                is_reshaped = rows.is_published and self._earlier_columns is not None
+                self._placed.add(Placed(rows.span, at, rows.length, rows.crc), rows.header, is_reshaped)
+                if rows.is_published:
+                    self._copy_published(rows)
+                else:
+                    self._copy(rows)
+            if rows.attached and rows.is_published:
+                self.appended.take_again(rows.span, rows.part)
+            elif rows.attached:
                 source = self._parts.descriptor(rows.part)
-                self.appended.take(source, rows.part, rows.offset + rows.length, rows.attached)
+                end = rows.offset + rows.length
+                self.appended.take(source, rows.part, end, rows.attached, rows.span)
         except OSError as error:
             raise self._storage_error(error) from error
 
@@ -279,6 +311,14 @@ class Committer:
             )
         reach("publish.after_write")
 
+    def _copy_published(self, rows: Rows) -> None:
+        assert self._earlier is not None, "somebody published these rows"
+        reach("publish.before_write")
+        source = self._earlier.rows_source()
+        if self._file.copy_checked(source, rows.offset, rows.length) != rows.crc:
+            raise changed_meanwhile(self._earlier.target)
+        reach("publish.after_write")
+
     def _storage_error(self, error: OSError) -> StorageError:
         return StorageError(
             f"the output cannot be put together in {self._scratch}: {error}; nothing that was "
@@ -291,14 +331,17 @@ class Committer:
     def _settle_columns(self) -> tuple[str, ...] | None:
         """Return the columns of all rows, writing the file once more where they are not the same."""
         if not self._is_mixed:
-            return self._columns[self._first_header - 1] if self._first_header else None
+            columns = self._columns[self._first_header - 1] if self._first_header else None
+            if columns is not None and self._earlier_columns not in (None, columns):
+                self._rewrite(header_line(columns), columns)  # rows of an earlier output have more columns
+            return columns
         if not self._with_header:
             return None
         if self._lines is not None:
             if not self._header:  # the first rows are those of lists; the header stands above them too
                 self._rewrite(self._line_of(self._headed_by), None)
             return None
-        headers = [header for _, header in self._placed.read_with_headers()]
+        headers = [header for _, header, _ in self._placed.read_with_headers()]
         columns = union_of([self._columns[header - 1] for header in dict.fromkeys(headers) if header])
         self._rewrite(header_line(columns), columns)
         return columns
@@ -311,10 +354,11 @@ class Committer:
         self._placed = PlacedRanges(path.with_name("placed.reshaped"))
         self._header = first_line
         self._file.write(self._header)
-        for placed, header in old_placed.read_with_headers():
+        for placed, header, is_reshaped in old_placed.read_with_headers():
             rows = old.read(placed.offset, placed.length)
             if columns is not None:
-                rows = reshaped(rows, self._columns[header - 1], columns)
+                before = self._earlier_columns if is_reshaped else None
+                rows = reshaped(rows, before or self._columns[header - 1], columns)
             at = self._file.size
             self._placed.add(Placed(placed.span, at, len(rows), zlib.crc32(rows)), header)
             self._file.write(rows)

@@ -18,8 +18,11 @@ from gristmill.run.outputs import Outputs
 from gristmill.run.progress import End, Ending
 from gristmill.run.projection import projection_of
 from gristmill.run.publication import Publication
+from gristmill.run.replacement import Replacement
 from gristmill.run.report import write_reports
 from gristmill.spec.values import OutputAction
+
+_AS_IT_WAS = "The output is as it was before the rerun"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +54,26 @@ class Conclusion:
             job = replace(self.job, status=Status.FINALIZING, counts=self.counts)
             self.folder.write(job)
             return replace(self, job=job).finish(outputs, peak_bytes)
-        self._publication(outputs).publish_partial()
-        if not self.ledger.scored.count:
-            self._remove_traces()
+        if not self.job.rerunning:
+            self._publication(outputs).publish_partial()
+            if not self.ledger.items_done:
+                self._remove_traces()
         if end is End.CANCELLED:
-            return self.end(Status.CANCELED, ending.message)
+            return self._stop(Status.CANCELED, ending.message)
         stopped = replace(self, job=replace(self.job, needs_new_job=messages.needs_new_job(end)))
         if end is End.THRESHOLD:
-            return stopped.end(Status.FAILED, messages.threshold(settings.error_threshold))
+            return stopped._stop(Status.FAILED, messages.threshold(settings.error_threshold))
         if end is End.ALL_DONE:
-            return stopped.end(Status.FAILED, messages.nothing_scored())
+            return stopped._stop(Status.FAILED, messages.nothing_scored())
         if end is End.SCRIPT:
-            return stopped.end(Status.FAILED, messages.script(ending.message))
+            return stopped._stop(Status.FAILED, messages.script(ending.message))
         if end is End.RULE:
-            return stopped.end(Status.FAILED, messages.rule(ending.message))
-        return stopped.end(Status.FAILED, messages.stopped(ending))
+            return stopped._stop(Status.FAILED, messages.rule(ending.message))
+        return stopped._stop(Status.FAILED, messages.stopped(ending))
+
+    def _stop(self, status: Status, message: str) -> Job:
+        """End a job that is not complete; the output that a rerun was to replace stands."""
+        return self.end(status, f"{message}\n{_AS_IT_WAS}" if self.job.rerunning else message)
 
     def finish(self, outputs: Outputs | None, peak_bytes: int = 0) -> Job:
         """Publish everything; then, and only then, the job is Completed. Safe to repeat.
@@ -83,11 +91,14 @@ class Conclusion:
             Something cannot be published; nothing that was finished is lost.
         """
         self._publication(outputs).publish()
+        if self.job.rerunning:
+            replacement = Replacement(self.job.staging, self.job.output, self.job.target.name)
+            self.delivery.outdate_files(replacement.without_successor(self.folder.journal))
         self.job.partial_target.unlink(missing_ok=True)
         self.delivery.remove_unfinished()
         settings = self.job.deployment.settings
         is_summary = settings.output_action is OutputAction.SUMMARY_ONLY
-        job = replace(self.job, wrote_nothing=is_summary and not self.delivery.has_moved)
+        job = replace(self.job, rerunning=False, wrote_nothing=is_summary and not self.delivery.has_moved)
         if self.planner is not None and settings.limit is not None:
             projection = projection_of(job, self.ledger, self.planner.manifest, peak_bytes)
             job = replace(job, projection=projection)

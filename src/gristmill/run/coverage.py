@@ -38,6 +38,8 @@ class Recorded:
     placed_ranges: int = 0
     publication: int = -1
     """Where in the journal the records of the last publication begin; -1: there was none."""
+    published_at: int = -1
+    """Where its last record stands: what comes behind it belongs to none."""
 
     def take_scored(self, scored: Scored) -> None:
         """Add the rows of a range."""
@@ -86,7 +88,8 @@ def check_coverage(
         elif isinstance(record, Start):
             start, placed, placed_ranges = position, 0, 0
         elif isinstance(record, Published):
-            recorded.publication, recorded.placed, recorded.placed_ranges = start, placed, placed_ranges
+            recorded.publication, recorded.published_at = start, position
+            recorded.placed, recorded.placed_ranges = placed, placed_ranges
         elif isinstance(record, Farewell):
             recorded.files += record.files
     if cover is not None:

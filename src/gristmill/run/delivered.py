@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from gristmill.run.writers import ASSEMBLED, OUTDATED, UNFINISHED, Writer
+
 #: Neither a finished file nor one that a script wrote alone: what is shown of a job that did not complete,
-#: and what was put together of pieces.
-UNFINISHED = (-1, 0)
-ASSEMBLED = (1 << 61, 0)
+#: what was put together of pieces, and what a rerun is to replace.
+_OF_NOBODY = (UNFINISHED, ASSEMBLED, OUTDATED)
 #: A bit for each name, by its hash: names that share one are kept until the end, since they may be the same.
 _MOST_BITS = 1 << 27
 _FEWEST_BITS = 1 << 10
 
-Moved = tuple[str, tuple[int, int], int | None]
+Moved = tuple[str, Writer, int | None]
 """A name below the output folder, who wrote it, and its size in bytes where it is known."""
 
 
@@ -43,13 +44,13 @@ def delivered_files(log: Path) -> Iterator[tuple[str, int | None]]:
         if seen[place] >> bit & 1:
             shared[place] |= 1 << bit
         seen[place] |= 1 << bit
-    last: dict[str, tuple[tuple[int, int], int | None]] = {}
+    last: dict[str, tuple[Writer, int | None]] = {}
     for name, writer, length in moved_files(log):
         place, bit = divmod(hash(name) % bits, 8)
         if shared[place] >> bit & 1:
             last[name] = writer, length
-        elif writer not in (UNFINISHED, ASSEMBLED):
+        elif writer not in _OF_NOBODY:
             yield name, length
     for name, (writer, length) in last.items():
-        if writer not in (UNFINISHED, ASSEMBLED):
+        if writer not in _OF_NOBODY:
             yield name, length

@@ -19,19 +19,23 @@ from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.run import delivered
+from gristmill.run.writers import (
+    ASSEMBLED,
+    OUTDATED,
+    UNFINISHED,
+    Writer,
+    is_farewell,
+    is_of_range,
+    suffix_of,
+    who,
+    with_suffix,
+    writer_of,
+)
 from gristmill.storage.publish import sync_file_system
 
 _MOST_NOTICES = 5
-Writer = tuple[int, int]
-"""Who wrote a file, in the order in which the later one keeps a name: what is not complete yet, mini-batches
-(with the first item of the range), the ends of workers (with the part), what was put together.
-"""
-_UNFINISHED: Writer = delivered.UNFINISHED
-_FAREWELL = 1 << 60
-_ASSEMBLED: Writer = delivered.ASSEMBLED
 #: So many contested names are looked up in the log one by one; then all of it is kept in memory.
 _MOST_LOOKUPS = 32
-_LONGEST_NAME_BYTES = 255
 
 
 class Delivery:
@@ -45,6 +49,7 @@ class Delivery:
         reserved: Collection[str] = frozenset(),
         *,
         may_replace: bool = True,
+        is_rerun: bool = False,
     ) -> None:
         """Prepare.
 
@@ -60,12 +65,16 @@ class Delivery:
             Names in the output folder that are not the script's to take.
         may_replace
             Whether a file that was there before the job may be replaced.
+        is_rerun
+            Whether failed items of a published job are scored again: what workers leave at their ends then
+            does not take the name of what others had left at theirs, which is of most of the input.
         """
         self._staging = staging
         self._output = output
         self._log = log
         self._reserved = reserved
         self._may_replace = may_replace
+        self._is_rerun = is_rerun
         self._mend = "\n" if log.exists() else ""
         """Ends a line that a crash has torn, before the first line of ours."""
         self._notices: list[str] = []
@@ -86,7 +95,7 @@ class Delivery:
             The output folder is gone or full; what was not moved stays set aside.
         """
         folder = self._aside(outcome)
-        writer = _writer(outcome)
+        writer = writer_of(outcome)
         reach("files.before_move")
         try:
             for source in sorted(_files_below(folder)):
@@ -94,7 +103,7 @@ class Delivery:
             _remove_empty(folder)
         except OSError as error:
             raise StorageError(
-                f"files of {_words(writer)} cannot be moved to {self._output}: {in_words(error)}; they "
+                f"files of {who(writer)} cannot be moved to {self._output}: {in_words(error)}; they "
                 "wait in "
                 f"{folder}. Make room or repair the folder, then resume the job"
             ) from error
@@ -133,7 +142,7 @@ class Delivery:
         return [
             scored
             for scored in doubtful
-            if delivered[_writer(scored)] + sum(1 for _ in _files_below(self._aside(scored))) < scored.files
+            if delivered[writer_of(scored)] + sum(1 for _ in _files_below(self._aside(scored))) < scored.files
         ]
 
     def withdraw(self, spans: Iterable[Span]) -> None:
@@ -145,12 +154,28 @@ class Delivery:
         StorageError
             A file cannot be removed.
         """
-        void = {
-            (first, span.first_item)
-            for span in spans
-            for first in range(span.first, span.first + span.batches)
-        }
-        self._remove(lambda writer: writer in void)
+        parts: set[Writer] = set()
+        whole: set[int] = set()
+        for span in spans:
+            if span.items:
+                parts.add((span.first, span.first_item))
+            else:
+                whole.update(range(span.first, span.first + span.batches))
+        self._remove(lambda writer: writer in parts or writer[0] in whole)
+
+    def outdate(self, spans: Iterable[Span]) -> None:
+        """Note that what these ranges left is to be replaced: it stays until the job is complete again.
+
+        Safe to repeat, as long as none of them has been scored again.
+        """
+        writers = {(span.first, span.first_item) for span in spans}
+        if writers:
+            self.outdate_files([name for name, writer in dict(self._moved()).items() if writer in writers])
+
+    def outdate_files(self, names: Iterable[str]) -> None:
+        """Note that these files are to be replaced, or removed in the end."""
+        for name in names:
+            self._note(OUTDATED, name, 0)
 
     def withdraw_unrecorded(self, is_recorded: Callable[[int, int], bool]) -> None:
         """Remove what ranges left of which the journal knows nothing; safe to repeat.
@@ -165,7 +190,7 @@ class Delivery:
         StorageError
             A file cannot be removed.
         """
-        self._remove(lambda writer: 0 <= writer[0] < _FAREWELL and not is_recorded(*writer))
+        self._remove(lambda writer: is_of_range(writer) and not is_recorded(*writer))
 
     def place(self, source: Path, name: str) -> str:
         """Give a file that was put together its final name; safe to repeat after a crash.
@@ -180,7 +205,7 @@ class Delivery:
         OSError
             The output folder is gone or full.
         """
-        placed = self._move(source, name, _ASSEMBLED)
+        placed = self._move(source, name, ASSEMBLED)
         self._placed.add(placed)
         return placed
 
@@ -193,17 +218,17 @@ class Delivery:
             The output folder is gone or full.
         """
         path = Path(name)
-        self._move(source, str(path.with_name(f"{path.stem}.partial{path.suffix}")), _UNFINISHED)
+        self._move(source, str(path.with_name(f"{path.stem}.partial{path.suffix}")), UNFINISHED)
 
     def remove_unfinished(self) -> None:
-        """Remove what `place_unfinished` showed; safe to repeat.
+        """Remove what `place_unfinished` showed, and what is out of date; safe to repeat.
 
         Raises
         ------
         StorageError
             A file cannot be removed.
         """
-        self._remove(lambda writer: writer == _UNFINISHED)
+        self._remove(lambda writer: writer in (UNFINISHED, OUTDATED))
 
     def take_notices(self) -> list[str]:
         """Return what the user should know since the last time."""
@@ -223,16 +248,16 @@ class Delivery:
                     (self._output / name).unlink(missing_ok=True)
                 except OSError as error:
                     raise StorageError(
-                        f"{self._output / name}, of {_words(writer)} and out of date, cannot be removed: "
+                        f"{self._output / name}, of {who(writer)} and out of date, cannot be removed: "
                         f"{in_words(error)}; remove it, then resume the job"
                     ) from error
-                if writer != _UNFINISHED:
-                    self._note(_UNFINISHED, name, 0)  # nobody's any more, and nobody misses it
+                if writer != UNFINISHED:
+                    self._note(UNFINISHED, name, 0)  # nobody's any more, and nobody misses it
 
     def _move(self, source: Path, name: str, writer: Writer) -> str:
         if name in self._reserved or name.startswith(".gristmill-"):
             taken, name = name, self._free(name.lstrip("."), writer)
-            self._conflict(f"{taken} is the job's own name; what {_words(writer)} wrote is {name}")
+            self._conflict(f"{taken} is the job's own name; what {who(writer)} wrote is {name}")
         name = self._with_folders(name, writer)
         if os.path.lexists(self._output / name):
             name = self._settled(name, writer)
@@ -251,11 +276,11 @@ class Delivery:
             other = self._writer_of(folder)
             if other is None and not self._may_replace:
                 ours = self._free(folder, writer) + name[len(folder) :]
-                self._conflict(f"{folder} was there before the job; what {_words(writer)} wrote is {ours}")
+                self._conflict(f"{folder} was there before the job; what {who(writer)} wrote is {ours}")
                 return ours
             renamed = self._free(folder, other or writer)
             self._conflict(
-                f"{folder} is a file of {_words(other)} and a folder of {_words(writer)}: the folder keeps "
+                f"{folder} is a file of {who(other)} and a folder of {who(writer)}: the folder keeps "
                 f"the name, the file is {renamed}"
             )
             self._note(other or writer, renamed, os.lstat(path).st_size)
@@ -267,17 +292,21 @@ class Delivery:
         path = self._output / name
         is_folder = path.is_dir() and not path.is_symlink()
         other = None if is_folder else self._writer_of(name)
-        if not is_folder and (other == writer or (other is None and self._may_replace)):
+        if not is_folder and (other in (writer, OUTDATED) or (other is None and self._may_replace)):
             return name
         if other is None:
             ours = self._free(name, writer)
             there = "is a folder of another mini-batch" if is_folder else "was there before the job"
-            self._conflict(f"{name} {there}; what {_words(writer)} wrote is {ours}")
+            self._conflict(f"{name} {there}; what {who(writer)} wrote is {ours}")
             return ours
+        if self._is_rerun and is_farewell(other) and is_farewell(writer):
+            renamed = self._free(name, writer)
+            self._conflict(f"{name} stays as it was; what {who(writer)} wrote now is {renamed}")
+            return renamed
         earlier, later = sorted((other, writer))
         renamed = self._free(name, earlier)
         self._conflict(
-            f"{_words(earlier)} and {_words(later)} both wrote {name}: the later one keeps the name, the "
+            f"{who(earlier)} and {who(later)} both wrote {name}: the later one keeps the name, the "
             f"other is {renamed}"
         )
         if other > writer:
@@ -288,15 +317,19 @@ class Delivery:
 
     def _free(self, name: str, writer: Writer) -> str:
         """Return a name that nobody has, for a file whose own is taken."""
-        suffixes = chain([_suffix(writer)], (f"{_suffix(writer)}-{number}" for number in count(2)))
-        names = (_with_suffix(name, suffix) for suffix in suffixes)
+        suffixes = chain([suffix_of(writer)], (f"{suffix_of(writer)}-{number}" for number in count(2)))
+        names = (with_suffix(name, suffix) for suffix in suffixes)
         return next(
             one for one in names if not os.path.lexists(self._output / one) or self._is_again(one, writer)
         )
 
     def _is_again(self, name: str, writer: Writer) -> bool:
-        """Say whether this is what an earlier start put together under this name: it is made anew."""
-        if writer not in (_ASSEMBLED, _UNFINISHED) or name in self._placed:
+        """Say whether this is what an earlier start put together under this name, or out of date: it is made
+        anew.
+        """
+        if self._writer_of(name) == OUTDATED:
+            return True
+        if writer not in (ASSEMBLED, UNFINISHED) or name in self._placed:
             return False
         return self._writer_of(name) == writer
 
@@ -330,33 +363,6 @@ class Delivery:
     def _moved(self) -> Iterator[tuple[str, Writer]]:
         """Yield (name, writer) of every file that was moved, the latest last."""
         return ((name, writer) for name, writer, _ in delivered.moved_files(self._log))
-
-
-def _writer(outcome: Scored | Farewell) -> Writer:
-    if isinstance(outcome, Farewell):
-        return _FAREWELL, outcome.part
-    return outcome.span.first, outcome.span.first_item
-
-
-def _words(writer: Writer | None) -> str:
-    if writer is None:
-        return "somebody else"
-    if writer in (_ASSEMBLED, _UNFINISHED):
-        return "several mini-batches together"
-    return f"mini-batch {writer[0]}" if writer[0] < _FAREWELL else "a worker's shutdown()"
-
-
-def _suffix(writer: Writer) -> str:
-    if writer in (_ASSEMBLED, _UNFINISHED):
-        return ".appended"
-    return f".mini-batch-{writer[0]}" if writer[0] < _FAREWELL else f".shutdown-{writer[1]}"
-
-
-def _with_suffix(name: str, suffix: str) -> str:
-    """Lengthen a name; a long one is cut to what a file system takes."""
-    folder, own = os.path.split(name)
-    kept = os.fsencode(own)[: _LONGEST_NAME_BYTES - len(suffix)]
-    return os.path.join(folder, os.fsdecode(kept) + suffix)
 
 
 def _folders_above(name: str) -> Iterator[str]:

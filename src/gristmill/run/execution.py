@@ -19,6 +19,7 @@ from gristmill.plan.planner import Planner
 from gristmill.run import replay
 from gristmill.run.conclusion import Conclusion
 from gristmill.run.delivery import Delivery
+from gristmill.run.earlier import EarlierOutput, last_publications
 from gristmill.run.job_folder import Job, JobFolder, Status, utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
@@ -50,6 +51,18 @@ class RunIdentity:
 EngineFactory = Callable[[Job, RunIdentity], Engine]
 
 
+def begins_rerun(job: Job, ledger: Ledger, *, is_asked_for: bool) -> bool:
+    """Say whether this start is to open again what failed.
+
+    A rerun that was announced in ``job.json`` and is not in the journal is begun by whoever goes on with the
+    job; one whose new output is in the journal is only to be finished.
+    """
+    if ledger.published is None:
+        return is_asked_for and ledger.earlier is not None
+    is_to_be_finished = job.rerunning and ledger.fence >= job.starts
+    return not is_to_be_finished and (is_asked_for or job.rerunning)
+
+
 class Execution:
     """Works on a job until it has ended; holds the job's lock for its whole life."""
 
@@ -58,6 +71,8 @@ class Execution:
         folder: JobFolder,
         make_engine: EngineFactory,
         cancel_reason: Callable[[], str | None] = lambda: None,
+        *,
+        rerun: bool = False,
     ) -> None:
         """Take the job's lock and read its past.
 
@@ -69,6 +84,8 @@ class Execution:
             Makes the engine for this start.
         cancel_reason
             Says in words who wants the job cancelled; None while nobody does.
+        rerun
+            Whether what failed in a job that has published its output is to be scored again.
 
         Raises
         ------
@@ -92,8 +109,14 @@ class Execution:
         self.notices = self._history.notices(folder.journal)
         """What the user should know of the job's past."""
         job = self.job
+        self._begins_rerun = begins_rerun(job, self._ledger, is_asked_for=rerun)
         self._delivery = Delivery(
-            job.staging, job.output, folder.delivered, job.own_names, may_replace=job.overwrite
+            job.staging,
+            job.output,
+            folder.delivered,
+            job.own_names,
+            may_replace=job.overwrite,
+            is_rerun=self._begins_rerun or job.rerunning,
         )
         self.recorded_first: tuple[Record, ...] = ()  # right behind the start
         self._planner: Planner | None = None
@@ -107,6 +130,27 @@ class Execution:
         if self._journal is not None:
             self._journal.close()
         self._lock.release()
+
+    def check_earlier_output(self) -> None:
+        """Make sure that an output that is to be replaced is as it was published: its rows are nowhere else.
+
+        Raises
+        ------
+        JobChangedError
+            Somebody has changed it.
+        """
+        earlier = self._earlier_output(is_begun=not self._begins_rerun)
+        if earlier is not None:
+            try:
+                earlier.check()
+            finally:
+                earlier.close()
+
+    def _earlier_output(self, *, is_begun: bool = True) -> EarlierOutput | None:
+        ledger = self._ledger
+        if is_begun and (ledger.earlier is None or ledger.published is not None):
+            return None
+        return EarlierOutput(self.job.output, last_publications(self.folder.journal)[-1])
 
     def plan_first(self) -> None:
         """Open the plan, or make its beginning: at least one mini-batch, so that bad input is known at once.
@@ -183,10 +227,13 @@ class Execution:
 
     def _begin(self) -> RunIdentity:
         """Record that the job is started, and take back what cannot be trusted."""
-        history, job = self._history, self.job
+        history, job, begins_rerun = self._history, self.job, self._begins_rerun
         identity = RunIdentity(fence=self.fence, run_id=uuid.uuid4().hex, earlier=history.run_ids)
         self._journal = Journal(self.folder.journal, identity.fence, history.size)
         self.folder.cancel_request.unlink(missing_ok=True)
+        if begins_rerun:  # first it is said that the output is being replaced, then that it has begun
+            job = replace(job, rerunning=True)
+            self._write_started(job, identity, job.started_at)
         reach("start.before_record")
         start = Start(
             fence=identity.fence,
@@ -194,26 +241,34 @@ class Execution:
             host=socket.gethostname(),
             pid=os.getpid(),
             at=utc_now(),
-            retry_failed=job.status is Status.FAILED,
+            retry_failed=job.status is Status.FAILED or begins_rerun,
+            rerun=begins_rerun,
         )
-        for record in (start, *self.recorded_first):
+        short = replay.short_ranges(self.folder.journal, history.revoked) if begins_rerun else []
+        self._delivery.outdate([one.span for one in short])
+        records: list[Record] = [start, *self.recorded_first, *short]
+        for record in records:
             self._journal.record(record)
             self._ledger.apply(record)
+        self._history = history.without(short)
         self._revoke()
         self._journal.flush()
         reach("start.after_record")
+        self._write_started(job, identity, job.started_at or start.at)
+        self.folder.tell("started", fence=identity.fence, run_id=identity.run_id, pid=os.getpid())
+        return identity
+
+    def _write_started(self, job: Job, identity: RunIdentity, started_at: str) -> None:
         self.job = replace(
             job,
             status=Status.RUNNING,
             message="",
             needs_new_job=False,
             starts=identity.fence,
-            started_at=job.started_at or start.at,
+            started_at=started_at,
             ended_at="",
         )
         self.folder.write(self.job)
-        self.folder.tell("started", fence=identity.fence, run_id=identity.run_id, pid=os.getpid())
-        return identity
 
     def _revoke(self) -> None:
         """Void what the power took, and what belongs to a listing that came out differently."""
@@ -259,9 +314,10 @@ class Execution:
         if self._ledger.published is not None:  # it ended between its publication and its last word
             self.job = self._conclusion().finish(None)
             return
-        outputs = Outputs.of(job, self._ledger, self._delivery, self._planner.manifest.item_count)
+        earlier = self._earlier_output()
+        outputs = Outputs.of(job, self._ledger, self._delivery, self._planner.manifest.item_count, earlier)
         try:
-            if self._ledger.scored.count or self._ledger.failed.count:
+            if self._ledger.items_done:
                 outputs.take_again(self.folder, job.part_path, self._revoked, self._ledger)
             scheduler = Scheduler(
                 plan=self._planner,

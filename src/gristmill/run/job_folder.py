@@ -111,6 +111,22 @@ class Job:
     starts: int = 0
     """How often it was started: 1, and one more for each resume."""
 
+    rerunning: bool = False
+    """Whether it was Completed, and failed items are being scored again: until it is Completed again, the
+    output is the earlier one."""
+
+    @property
+    def has_complete_output(self) -> bool:
+        """Whether there is a predictions file under its final name, that of before a rerun included."""
+        return self.status is Status.COMPLETED or self.rerunning
+
+    @property
+    def next_command(self) -> str | None:
+        """The command that goes on with a job that has ended, where there is something to go on with."""
+        if self.status is Status.COMPLETED and self.counts.failed:
+            return f"gristmill rerun {self.name} --failed"
+        return f"gristmill resume {self.name}" if self.is_worth_resuming else None
+
     @property
     def is_worth_resuming(self) -> bool:
         """Whether there is a good reason to go on with a job that has ended: not where its script never ran,

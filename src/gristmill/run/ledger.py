@@ -61,6 +61,9 @@ class Ledger:
         """The script's own modules: path → SHA-256."""
         self.plan: PlanComplete | None = None
         self.published: Published | None = None
+        """The output, once it is published; None again while failed items are being scored again."""
+        self.earlier: Published | None = None
+        """The output that stands while failed items are being scored again, and that a new one replaces."""
         self.published_files: dict[str, PublishedFile] = {}
         """Files that scripts append to, as they were published last."""
         self.held: dict[int, dict[Span, Scored]] = {}
@@ -203,6 +206,10 @@ class Ledger:
 
     def _apply_start(self, start: Start) -> None:
         self.fence = start.fence
+        if start.rerun:
+            self.first_short = None
+            if self.published is not None:
+                self.earlier, self.published = self.published, None
         if start.retry_failed:
             self.failed = Intervals()
             self.items_failed = 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gristmill.engine.contract import Farewell, Scored, Span
@@ -10,28 +11,45 @@ from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.run.commit import Committer, Rows
 from gristmill.run.delivery import Delivery
+from gristmill.run.earlier import EarlierOutput
 from gristmill.run.job_folder import Job, JobFolder
 from gristmill.run.ledger import Ledger
-from gristmill.run.records import PublishedFile
+from gristmill.run.records import PlacedPiece, PublishedFile
 from gristmill.run.replay import Key, farewells, scored_ranges
 from gristmill.spec.values import OutputFormat
+
+#: The range of what a worker leaves at its end: it belongs to no mini-batch.
+AT_THE_END = Span(0, 0)
 
 
 class Outputs:
     """Takes outcomes as they come, and brings what they left together."""
 
     def __init__(
-        self, committer: Committer, delivery: Delivery, item_count: Callable[[int], int] = lambda _: 0
+        self,
+        committer: Committer,
+        delivery: Delivery,
+        item_count: Callable[[int], int] = lambda _: 0,
+        earlier: EarlierOutput | None = None,
     ) -> None:
         """Put the collaborators together; ``item_count`` gives the number of items of a mini-batch."""
         self.committer = committer
         self.delivery = delivery
+        self.earlier = earlier
+        """The output that is to be replaced; None where nothing was published."""
         self._item_count = item_count
         self._undelivered: list[Scored | Farewell] = []
 
     @classmethod
-    def of(cls, job: Job, ledger: Ledger, delivery: Delivery, item_count: Callable[[int], int]) -> Outputs:
-        """Begin to put the outputs of a job together.
+    def of(
+        cls,
+        job: Job,
+        ledger: Ledger,
+        delivery: Delivery,
+        item_count: Callable[[int], int],
+        earlier: EarlierOutput | None = None,
+    ) -> Outputs:
+        """Begin to put the outputs of a job together; ``earlier`` is the one that they are to replace.
 
         Raises
         ------
@@ -47,8 +65,9 @@ class Outputs:
             with_header=is_native or settings.include_output_header,
             lines=None if is_native else ledger.header_lines,
             shared_header=settings.shared_header,
+            earlier=earlier,
         )
-        return cls(committer, delivery, item_count)
+        return cls(committer, delivery, item_count, earlier)
 
     def take(self, scored: Scored) -> None:
         """Take the outcome of mini-batches that returned."""
@@ -56,6 +75,15 @@ class Outputs:
             self._undelivered.append(scored)
         where = (scored.part, scored.offset, scored.length, scored.crc, scored.header)
         self.committer.add(Rows(scored.span, *where, self._is_last(scored.span), scored.attached))
+
+    def _take_published(self, scored: Scored) -> None:
+        """Take the outcome of mini-batches whose rows are in the earlier output."""
+        assert self.earlier is not None, "somebody published it"
+        placed = self.earlier.places.rows.get(scored.span)
+        where = (placed.offset, placed.length, placed.crc) if placed is not None else (0, 0, 0)
+        attached = len(self.earlier.places.pieces.get(scored.span, ()))
+        rows = Rows(scored.span, scored.part, *where, scored.header, self._is_last(scored.span))
+        self.committer.add(rows._replace(attached=attached, is_published=True))
 
     def take_failed(self, span: Span) -> None:
         """Know that a range has no rows: it failed for good."""
@@ -70,7 +98,7 @@ class Outputs:
             self._undelivered.append(farewell)
         if farewell.attached:
             part, offset, attached = farewell.part, farewell.offset, farewell.attached
-            self.committer.add_last(Rows(Span(0), part, offset, 0, 0, 0, True, attached))
+            self.committer.add_last(Rows(AT_THE_END, part, offset, 0, 0, 0, True, attached))
 
     def take_again(
         self,
@@ -88,10 +116,17 @@ class Outputs:
         StorageError
             The output folder is full or gone.
         """
-        for scored in scored_ranges(folder.journal, revoked):
+        published_at = -1
+        if self.earlier is not None:
+            published_at = self.earlier.places.position
+            for scored in scored_ranges(folder.journal, revoked, before=published_at):
+                self._take_published(scored)
+            for part in self.earlier.left_at_the_end():
+                self.committer.add_last(Rows(AT_THE_END, part, 0, 0, 0, 0, True, 1, True))
+        for scored in scored_ranges(folder.journal, revoked, published_at):
             self.take(scored)
             self.deliver()
-        for farewell in farewells(folder.journal, part_path):
+        for farewell in farewells(folder.journal, part_path, published_at):
             self.take_last(farewell)
         self.deliver()
         for first, end in ledger.failed:
@@ -134,24 +169,43 @@ class Outputs:
             self.delivery.deliver(outcome)
         self._undelivered.clear()
 
-    def place_appended(self) -> list[PublishedFile]:
-        """Give the files that scripts append to their final names; safe to repeat after a crash.
+    def place_appended(self, replacing: Path | None = None) -> Iterator[PublishedFile | PlacedPiece]:
+        """Give the files that scripts append to their final names, and yield what the journal is to be told
+        of them; safe to repeat after a crash.
+
+        Parameters
+        ----------
+        replacing
+            Where those are put instead that have an older one in the output; None: there is none.
 
         Raises
         ------
         StorageError
             The output folder is full or gone.
         """
-        placed = []
+        appended = self.committer.appended
+        there = {} if self.earlier is None else self.earlier.places.by_script_name
+        placed: dict[str, PublishedFile] = {}
         reach("publish.before_files")
         try:
-            for file in self.committer.appended.finished():
-                name = self.delivery.place(file.path, file.name)
-                placed.append(PublishedFile(name, file.size, file.crc))
+            for file in appended.finished():
+                older = there.get(file.name) if replacing is not None else None
+                if replacing is None or older is None:
+                    name = self.delivery.place(file.path, file.name)
+                else:
+                    name = older.name
+                    (replacing / name).parent.mkdir(parents=True, exist_ok=True)
+                    os.rename(file.path, replacing / name)
+                placed[file.name] = PublishedFile(
+                    name, file.size, file.crc, "" if name == file.name else file.name, file.header_bytes
+                )
                 reach("publish.after_file")
+            placed |= appended.kept
+            numbers = {name: number for number, name in enumerate(placed)}
+            yield from placed.values()
+            yield from appended.placed(numbers)
         except OSError as error:
             raise _not_placed(error) from error
-        return placed
 
     def place_unfinished(self) -> None:
         """Show the files that scripts append to, as far as they go, as ``<stem>.partial<suffix>``.
@@ -170,6 +224,8 @@ class Outputs:
     def close(self) -> None:
         """Close all files; idempotent."""
         self.committer.close()
+        if self.earlier is not None:
+            self.earlier.close()
 
 
 def _not_placed(error: OSError) -> StorageError:

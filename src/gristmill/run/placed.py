@@ -1,4 +1,6 @@
-"""Where each range's rows are in the assembled file: a list on disk, since it may be as long as the plan."""
+"""Where each range's rows, and the pieces of each file, are in what is assembled: lists on disk, since they
+may be as long as the plan.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gristmill.engine.contract import Span
-from gristmill.run.records import Placed
+from gristmill.run.records import Placed, PlacedPiece
 
-_ENTRY = struct.Struct("<QIIIQQII")
+_ENTRY = struct.Struct("<QIIIQQII?")
+_PIECE = struct.Struct("<IQIIIIQQQI")
 _ENTRIES_AT_ONCE = 4096
 
 
@@ -26,27 +29,72 @@ class PlacedRanges:
         """
         self._file = open(path, "w+b")
 
-    def add(self, placed: Placed, header: int) -> None:
+    def add(self, placed: Placed, header: int, is_reshaped: bool = False) -> None:
         """Append a range.
+
+        Parameters
+        ----------
+        placed
+            Where its rows are.
+        header
+            The id of the columns that they had when they were scored.
+        is_reshaped
+            Whether they have those of an earlier output instead.
 
         Raises
         ------
         OSError
             The disk is full.
         """
-        self._file.write(_ENTRY.pack(*placed.span, *placed[1:], header))
+        self._file.write(_ENTRY.pack(*placed.span, *placed[1:], header, is_reshaped))
 
     def read(self) -> Iterator[Placed]:
         """Yield all ranges, in the order in which they were added."""
-        return (placed for placed, _ in self.read_with_headers())
+        return (placed for placed, _, _ in self.read_with_headers())
 
-    def read_with_headers(self) -> Iterator[tuple[Placed, int]]:
-        """Yield all ranges with the id of their columns."""
+    def read_with_headers(self) -> Iterator[tuple[Placed, int, bool]]:
+        """Yield all ranges with the id of their columns, and whether they were reshaped."""
         self._file.flush()
         self._file.seek(0)
         while block := self._file.read(_ENTRY.size * _ENTRIES_AT_ONCE):
             for fields in _ENTRY.iter_unpack(block):
-                yield Placed(Span(*fields[:4]), *fields[4:7]), fields[7]
+                yield Placed(Span(*fields[:4]), *fields[4:7]), fields[7], fields[8]
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        self._file.close()
+
+
+class PlacedPieces:
+    """An append-only list of placed pieces."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin an empty list; an earlier one at ``path`` is overwritten.
+
+        Raises
+        ------
+        OSError
+            The file cannot be made.
+        """
+        self._file = open(path, "w+b")
+
+    def add(self, piece: PlacedPiece) -> None:
+        """Append a piece.
+
+        Raises
+        ------
+        OSError
+            The disk is full.
+        """
+        self._file.write(_PIECE.pack(piece.file, *piece.span, *piece[2:]))
+
+    def read(self) -> Iterator[PlacedPiece]:
+        """Yield all pieces, in the order in which they were added."""
+        self._file.flush()
+        self._file.seek(0)
+        while block := self._file.read(_PIECE.size * _ENTRIES_AT_ONCE):
+            for fields in _PIECE.iter_unpack(block):
+                yield PlacedPiece(fields[0], Span(*fields[1:5]), *fields[5:])
 
     def close(self) -> None:
         """Close the file; idempotent."""

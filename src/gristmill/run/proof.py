@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
-from gristmill.engine.contract import Span
+from gristmill.engine.contract import Scored, Span
 from gristmill.plan.manifest import Manifest
 from gristmill.run.coverage import Recorded
 from gristmill.run.delivered import delivered_files
 from gristmill.run.failures import failure_lines
+from gristmill.run.intervals import Intervals
 from gristmill.run.job_folder import Job, JobFolder
 from gristmill.run.journal import read_journal
 from gristmill.run.problem import Findings
 from gristmill.run.publication import columns_text, paths_of_plan
-from gristmill.run.records import Placed, Published
-from gristmill.run.replay import History, scored_ranges
+from gristmill.run.records import Placed, PlacedPiece, Published, PublishedFile, Record, Revoked
+from gristmill.run.replacement import whereabouts
+from gristmill.run.replay import History, Key, key_of, scored_ranges
 from gristmill.spec.values import OutputFormat
 
 _READ_BYTES = 1 << 20
@@ -36,18 +38,28 @@ def check_output(
 ) -> None:
     """Check the predictions, and the files that scripts wrote, of a job that was published.
 
+    While a rerun is under way it is the older output that stands; once the newer one is recorded, and was
+    not put in its place to the end, it is looked for where it lies ready.
+
     Raises
     ------
     JournalError
         The journal cannot be read.
     """
-    published = history.ledger.published
+    ledger = history.ledger
+    published = ledger.published or ledger.earlier
     assert published is not None, "nothing was published"
-    _check_files(job, history, findings)
-    _check_delivered(folder, job, recorded, findings)
+    is_newest = ledger.published is not None
+
+    def where(name: str) -> Path:
+        return whereabouts(job.staging, job.output, name) if is_newest else job.output / name
+
+    _check_files(folder.journal, where, recorded, findings)
+    _check_delivered(folder, job, recorded if is_newest else Recorded(), findings)
     if published.file:
-        _check_rows(folder, job, published, recorded, findings)
-        _check_ranges(folder, job, history, recorded, findings)
+        _check_rows(folder.journal, where(published.file), published, recorded, findings)
+        valid = _valid_then(folder.journal, recorded) if not is_newest else None
+        _check_ranges(folder, job, history, recorded, valid, findings)
 
 
 def check_companions(
@@ -73,23 +85,41 @@ def check_companions(
         _compare(job.columns, iter(text.splitlines(keepends=True)), "columns_changed", findings)
 
 
-def _check_files(job: Job, history: History, findings: Findings) -> None:
-    """The files that the script appended to are those that were put together."""
-    for file in history.ledger.published_files.values():
-        path = job.output / file.name
-        try:
-            with open(path, "rb") as opened:
-                size = os.fstat(opened.fileno()).st_size
-                crc = 0
-                while data := opened.read(_READ_BYTES):
-                    crc = zlib.crc32(data, crc)
-        except OSError as error:
-            what = f"the file {path}, which the script wrote, cannot be read: {error.strerror}"
-            findings.add("file_missing", what, _CHANGED, file=path)
-            continue
-        if (size, crc) != (file.size, file.crc):
-            what = f"the file {path}, which the script wrote, is not the one that was put together"
-            findings.add("file_changed", what, _CHANGED, file=path)
+def _check_files(journal: Path, where: Callable[[str], Path], recorded: Recorded, findings: Findings) -> None:
+    """The files that the script appended to are those that were put together, and their pieces fill them."""
+    files: list[PublishedFile] = []
+    filled: dict[int, Intervals] = {}
+    for record in _of_publication(journal, recorded):
+        if isinstance(record, PublishedFile):
+            files.append(record)
+            _check_file(where(record.name), record, findings)
+        elif isinstance(record, PlacedPiece):
+            bytes_of = filled.setdefault(record.file, Intervals())
+            if bytes_of.add(record.offset, record.offset + record.length) != record.length:
+                what = f"{findings.words(record.span)} added bytes to a file that others added as well"
+                findings.add("misplaced", what, _JOURNAL, file=journal, span=record.span)
+    for number, bytes_of in filled.items():
+        file = files[number] if number < len(files) else None
+        if file is None or list(bytes_of) not in ([(file.header_bytes, file.size)], []):
+            name = where(file.name) if file is not None else f"number {number}"
+            what = f"the pieces of the file {name} do not follow each other from its beginning to its end"
+            findings.add("misplaced", what, _JOURNAL, file=journal)
+
+
+def _check_file(path: Path, file: PublishedFile, findings: Findings) -> None:
+    try:
+        with open(path, "rb") as opened:
+            size = os.fstat(opened.fileno()).st_size
+            crc = 0
+            while data := opened.read(_READ_BYTES):
+                crc = zlib.crc32(data, crc)
+    except OSError as error:
+        what = f"the file {path}, which the script wrote, cannot be read: {error.strerror}"
+        findings.add("file_missing", what, _CHANGED, file=path)
+        return
+    if (size, crc) != (file.size, file.crc):
+        what = f"the file {path}, which the script wrote, is not the one that was put together"
+        findings.add("file_changed", what, _CHANGED, file=path)
 
 
 def _check_delivered(folder: JobFolder, job: Job, recorded: Recorded, findings: Findings) -> None:
@@ -120,10 +150,9 @@ def _check_delivered(folder: JobFolder, job: Job, recorded: Recorded, findings: 
 
 
 def _check_rows(
-    folder: JobFolder, job: Job, published: Published, recorded: Recorded, findings: Findings
+    journal: Path, target: Path, published: Published, recorded: Recorded, findings: Findings
 ) -> None:
     """The published file is its first line and the published ranges, one behind the other."""
-    target = job.output / published.file
     try:
         with open(target, "rb", buffering=_BUFFER_BYTES) as file:
             size = os.fstat(file.fileno()).st_size
@@ -133,7 +162,7 @@ def _check_rows(
             if zlib.crc32(file.read(published.header_bytes)) != published.header_crc:
                 what = f"the first line of {target} is not the one that was published"
                 findings.add("header_changed", what, _CHANGED, file=target, offset=0)
-            _check_placed(_placed_ranges(folder.journal, recorded), target, file, published, findings)
+            _check_placed(_placed_ranges(journal, recorded), target, file, published, findings)
     except OSError as error:
         what = f"the output {target} cannot be read: {error.strerror}"
         findings.add("output_unreadable", what, "if it is lost, start a new job", file=target)
@@ -175,23 +204,52 @@ def _check_placed(
 
 def _placed_ranges(journal: Path, recorded: Recorded) -> Iterator[Placed]:
     """Yield the places that the last publication recorded."""
+    return (record for record in _of_publication(journal, recorded) if isinstance(record, Placed))
+
+
+def _of_publication(journal: Path, recorded: Recorded) -> Iterator[Record]:
+    """Yield all records of the last start that published."""
     for record, _, position in read_journal(journal):
-        if position > recorded.publication and isinstance(record, Placed):
+        if recorded.publication < position < recorded.published_at:
             yield record
 
 
+def _valid_then(journal: Path, recorded: Recorded) -> list[Scored]:
+    """Return the ranges that had rows when the last output was published; some may be void since."""
+    valid: dict[Key, Scored] = {}
+    for record, _, position in read_journal(journal):
+        if position >= recorded.published_at:
+            break
+        if isinstance(record, Scored) and record.length:
+            valid[key_of(record)] = record
+        elif isinstance(record, Revoked):
+            valid.pop(key_of(record), None)
+    return list(valid.values())
+
+
 def _check_ranges(
-    folder: JobFolder, job: Job, history: History, recorded: Recorded, findings: Findings
+    folder: JobFolder,
+    job: Job,
+    history: History,
+    recorded: Recorded,
+    valid: list[Scored] | None,
+    findings: Findings,
 ) -> None:
-    """What was published are the rows that were scored, all of them and no others."""
-    if recorded.scored == recorded.placed:
+    """What was published are the rows that were scored, all of them and no others.
+
+    Parameters
+    ----------
+    valid
+        The ranges that must be there; None: all that are scored now.
+    """
+    if valid is None and recorded.scored == recorded.placed:
         return
-    if recorded.scored_ranges == recorded.placed_ranges and _may_be_reshaped(job, recorded):
+    if valid is None and recorded.scored_ranges == recorded.placed_ranges and _may_be_reshaped(job, recorded):
         return
     with_crc = not _may_be_reshaped(job, recorded)
     wanted = {
         (scored.span, scored.length * with_crc, scored.crc * with_crc)
-        for scored in scored_ranges(folder.journal, history.revoked)
+        for scored in (valid if valid is not None else scored_ranges(folder.journal, history.revoked))
         if scored.length
     }
     placed = {

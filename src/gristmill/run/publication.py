@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from gristmill.run.job_folder import Job, JobFolder, utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
-from gristmill.run.records import Published
+from gristmill.run.records import Published, Record
+from gristmill.run.replacement import Replacement
 from gristmill.spec.values import OutputAction, OutputFormat
 from gristmill.storage.publish import publish_bytes
 
@@ -56,6 +57,9 @@ class Publication:
             There is no room, or the output folder cannot be written; nothing that was finished is lost.
         """
         self._make_output_folder()
+        if self.ledger.earlier is not None:
+            self._replace(self.ledger.earlier)
+            return
         self._write_failures()
         if self.outputs is None:
             self._record(None)
@@ -64,22 +68,43 @@ class Publication:
         self._check_room(committer)
         committer.advance()
         assembly = committer.assemble()
-        for file in self.outputs.place_appended():
-            self.journal.record(file)
-            self.ledger.apply(file)
+        self._record_all(self.outputs.place_appended())
         if not self._has_predictions:
             self._record(None)
             return
         self._refuse_to_replace(committer)
-        self._write_columns(assembly)
+        self._write_columns(assembly, self.job.columns)
         committer.publish(self.job.target)
         reach("publish.before_record")
-        for number, placed in enumerate(committer.placed(), 1):
-            self.journal.record(placed)
-            if number % _PLACED_PER_GROUP == 0:
-                self.journal.flush()
+        self._record_all(committer.placed())
         self._record(assembly)
         reach("publish.after_record")
+
+    def _replace(self, earlier: Published) -> None:
+        """Let everything take the place of what was published before a rerun; safe to repeat.
+
+        The journal is told first. From then on whoever goes on with the job only has to move what lies ready.
+        """
+        replacement = Replacement(self.job.staging, self.job.output, self.job.target.name)
+        if self.outputs is not None:
+            assert self.outputs.earlier is not None, "it was opened when the job was started"
+            committer = self.outputs.committer
+            self._check_room(committer)
+            committer.advance()
+            assembly = committer.assemble()
+            replacement.begin()
+            self._record_all(self.outputs.place_appended(replacement.folder))
+            if earlier.file:
+                self._write_columns(assembly, replacement.folder / self.job.columns.name)
+                committer.set_aside(replacement.folder / self.job.target.name)
+                self._record_all(committer.placed())
+            self.outputs.earlier.check_untouched()
+            replacement.sync()
+            reach("replace.before_record")
+            self._record(assembly if earlier.file else None)
+            reach("replace.after_record")
+        self._write_failures()
+        replacement.put_in_place(self.folder.journal, is_sure=self.outputs is not None)
 
     def publish_partial(self) -> None:
         """Publish what is finished as ``<stem>.partial<suffix>``; what resume needs stays where it is.
@@ -103,6 +128,13 @@ class Publication:
     @property
     def _has_predictions(self) -> bool:
         return self.job.deployment.settings.output_action is OutputAction.APPEND_ROW
+
+    def _record_all(self, records: Iterable[Record]) -> None:
+        for number, record in enumerate(records, 1):
+            self.journal.record(record)
+            self.ledger.apply(record)
+            if number % _PLACED_PER_GROUP == 0:
+                self.journal.flush()
 
     def _refuse_to_replace(self, committer: Committer) -> None:
         """A file that appeared under the final name while the job ran is somebody's, unless it is this
@@ -166,14 +198,13 @@ class Publication:
                 f"{target} cannot be written: {in_words(error)}; make room, then resume the job"
             ) from error
 
-    def _write_columns(self, assembly: Assembly) -> None:
+    def _write_columns(self, assembly: Assembly, path: Path) -> None:
         """Beside a file that is not ours alone to shape stands what its columns are called, and whether it
         begins with them (contract, section 1.5).
         """
         if self.job.deployment.settings.output_format is OutputFormat.CSV:
             return
         text = columns_text(self.folder, self.job, assembly.header_bytes, assembly.columns)
-        path = self.job.columns
         try:
             publish_bytes(path, text)
         except OSError as error:

@@ -17,10 +17,12 @@ _SCORED = struct.Struct("<QIIIHQQQQQIIIdIQIB")
 _FAREWELL = struct.Struct("<IQIQQIQ")
 _PLACED = struct.Struct("<QIIIQQI")
 _REVOKED = struct.Struct("<QIIIQQQQ")
+_PIECE = struct.Struct("<IQIIIIQQQI")
 
 START, SCORED, FAILED, COLUMNS, MODULES, PLAN, MARK, REVOKED, PLACED, PUBLISHED, FAREWELL, FILE, DIVIDED = (
     range(1, 14)
 )
+PIECE = 14
 
 
 class Start(NamedTuple):
@@ -34,6 +36,10 @@ class Start(NamedTuple):
     """UTC, ISO 8601."""
     retry_failed: bool
     """Whether ranges that had failed for good before get new tries."""
+    rerun: bool = False
+    """Whether a job whose output is published begins to score again what failed in it: that output stands,
+    and is where the rows of older ranges are, until a later `Published` replaces it. The short ranges are
+    revoked in the same group."""
 
 
 class FailedTry(NamedTuple):
@@ -124,11 +130,38 @@ class PublishedFile(NamedTuple):
     """Relative to the output folder."""
     size: int
     crc: int
+    script_name: str = ""
+    """The name that the script gave it; empty where it is the same."""
+    header_bytes: int = 0
+    """How long the first line is that several workers wrote and that stands there once, before all pieces."""
+
+
+class PlacedPiece(NamedTuple):
+    """Where a piece that one mini-batch added to a file is in that file, as it was published.
+
+    The pieces of one file follow each other without a gap from its `header_bytes` to its end, not always in
+    the order of their records: a file that one worker wrote may stand in the order in which it was written.
+    The `PlacedPiece` records since the last start belong to the next `Published`, as `Placed` do.
+    """
+
+    file: int
+    """Which of the `PublishedFile` records since the last start, from 0."""
+    span: Span
+    """Which mini-batch, or part of one; without batches: what a worker left at its end."""
+    part: int
+    """The part that it came from, which tells the worker."""
+    at: int
+    """Where it began in the worker's own file, in bytes."""
+    offset: int
+    """Where it is in the published file, in bytes."""
+    length: int
+    crc: int
 
 
 class Published(NamedTuple):
     """The predictions file appeared under its final name; the `Placed` records since the last start
-    belong to it.
+    belong to it. After a rerun it is written before the file replaces the older one: what is still to take
+    its place lies below ``replacing`` in the hidden folder, and is moved by whoever goes on with the job.
     """
 
     file: str
@@ -151,6 +184,7 @@ Record = (
     | Published
     | Farewell
     | PublishedFile
+    | PlacedPiece
     | Divided
 )
 
@@ -167,6 +201,8 @@ def encode(record: Record) -> bytes:
         return _framed(REVOKED, _REVOKED.pack(*record.span, *record[1:]))
     if isinstance(record, Placed):
         return _framed(PLACED, _PLACED.pack(*record.span, *record[1:]))
+    if isinstance(record, PlacedPiece):
+        return _framed(PIECE, _PIECE.pack(record.file, *record.span, *record[2:]))
     kind = _KINDS[type(record)]
     return _framed(kind, json.dumps(record._asdict(), default=str).encode("ascii"))
 
@@ -192,6 +228,9 @@ def decode(kind: int, body: bytes) -> Record:
     if kind == PLACED:
         fields = _PLACED.unpack(body)
         return Placed(Span(*fields[:4]), *fields[4:])
+    if kind == PIECE:
+        fields = _PIECE.unpack(body)
+        return PlacedPiece(fields[0], Span(*fields[1:5]), *fields[5:])
     values = json.loads(body)
     if kind == FAILED:
         values["span"] = Span(*values["span"])

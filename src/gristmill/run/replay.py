@@ -5,15 +5,15 @@ start and resume are the same code.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError, in_words
 from gristmill.run.journal import Damage, damage_of, intact_size, read_journal
 from gristmill.run.ledger import Ledger
-from gristmill.run.records import Divided, FailedTry, Mark, Revoked, Start
+from gristmill.run.records import Divided, FailedTry, Mark, Published, Revoked, Start
 from gristmill.storage.publish import sync_file
 
 _READ_BYTES = 1 << 20
@@ -37,6 +37,9 @@ class History:
     """Ranges recorded after the last mark: the power may have taken their rows."""
     revoked: frozenset[Key]
     """Records whose end state is void."""
+    published_at: int = -1
+    """Where the last word of a publication stands: the rows of what was recorded before are in the output.
+    -1 where nothing was published."""
     damage: Damage | None = None
     """What is behind the whole bytes, and is cut off when the job goes on."""
 
@@ -55,6 +58,21 @@ class History:
             "Have the disk checked",
         )
 
+    @property
+    def earlier_until(self) -> int:
+        """Where the journal ends of which the rows are in an output that is being replaced; -1: nowhere."""
+        is_rerun = self.ledger.earlier is not None and self.ledger.published is None
+        return self.published_at if is_rerun else -1
+
+    def without(self, void: Iterable[Revoked]) -> History:
+        """Return the same past, with these records void, too."""
+        keys = frozenset(map(key_of, void))
+        return replace(
+            self,
+            revoked=self.revoked | keys,
+            untrusted=tuple(scored for scored in self.untrusted if key_of(scored) not in keys),
+        )
+
 
 def read_history(path: Path) -> History:
     """Read the journal of a job.
@@ -68,6 +86,7 @@ def read_history(path: Path) -> History:
     run_ids: list[str] = []
     untrusted: list[Scored] = []
     revoked: set[Key] = set()
+    published_at = -1
     for entry in read_journal(path):
         record = entry.record
         ledger.apply(record)
@@ -79,6 +98,8 @@ def read_history(path: Path) -> History:
             run_ids.append(record.run_id)
         elif isinstance(record, Revoked):
             revoked.add(key_of(record))
+        elif isinstance(record, Published):
+            published_at = entry.position
     untrusted = [scored for scored in untrusted if key_of(scored) not in revoked]
     damage = damage_of(path)
     return History(
@@ -88,11 +109,23 @@ def read_history(path: Path) -> History:
         untrusted=tuple(untrusted),
         revoked=frozenset(revoked),
         damage=damage,
+        published_at=published_at,
     )
 
 
-def scored_ranges(path: Path, revoked: frozenset[Key]) -> Iterator[Scored]:
+def scored_ranges(
+    path: Path, revoked: frozenset[Key], after: int = -1, before: int | None = None
+) -> Iterator[Scored]:
     """Yield the scored ranges of a journal that are not void, in the order in which they were recorded.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    revoked
+        The records that are void.
+    after, before
+        Only records that stand between these places of the journal; None: up to its end.
 
     Raises
     ------
@@ -101,11 +134,13 @@ def scored_ranges(path: Path, revoked: frozenset[Key]) -> Iterator[Scored]:
     """
     for entry in read_journal(path):
         record = entry.record
-        if isinstance(record, Scored) and key_of(record) not in revoked:
+        if before is not None and entry.position >= before:
+            return
+        if isinstance(record, Scored) and entry.position > after and key_of(record) not in revoked:
             yield record
 
 
-def farewells(path: Path, part_path: Callable[[int], Path]) -> Iterator[Farewell]:
+def farewells(path: Path, part_path: Callable[[int], Path], after: int = -1) -> Iterator[Farewell]:
     """Yield what workers left at their ends, in the order in which it was recorded, as far as it is there.
 
     What the power took of it is gone: nobody can run the end of a worker again.
@@ -117,7 +152,7 @@ def farewells(path: Path, part_path: Callable[[int], Path]) -> Iterator[Farewell
     """
     for entry in read_journal(path):
         record = entry.record
-        if isinstance(record, Farewell):
+        if isinstance(record, Farewell) and entry.position > after:
             part = part_path(record.part) if record.attached else None
             if part is None or _crc_of(part, record.offset, record.attached) == record.attached_crc:
                 yield record
@@ -130,8 +165,9 @@ def lost_rows(
 ) -> list[Revoked]:
     """Return the ranges whose rows are not what was recorded: to be run again.
 
-    What was recorded after the last mark must have its CRC. Of what was recorded before, the part must be
-    there and long enough (somebody may have removed the output folder); if ``is_thorough``, with its CRC too.
+    What is in an output that is being replaced is looked for there, and not here. What was recorded after the
+    last mark must have its CRC. Of what was recorded before, the part must be there and long enough (somebody
+    may have removed the output folder); if ``is_thorough``, with its CRC too.
 
     Raises
     ------
@@ -141,7 +177,7 @@ def lost_rows(
     sizes: dict[int, int] = {}
     doubtful = {key_of(scored) for scored in history.untrusted}
     lost = []
-    for scored in scored_ranges(path, history.revoked):
+    for scored in scored_ranges(path, history.revoked, history.earlier_until):
         if not scored.length + scored.attached:
             continue
         path_of_part = part_path(scored.part)
@@ -176,6 +212,17 @@ def sync_parts(untrusted: tuple[Scored, ...], part_path: Callable[[int], Path]) 
             raise StorageError(
                 f"{path} cannot be made durable: {in_words(error)}; repair the disk, then resume"
             ) from error
+
+
+def short_ranges(path: Path, revoked: frozenset[Key]) -> list[Revoked]:
+    """Return the ranges with fewer results than items, which a rerun replaces as a whole.
+
+    Raises
+    ------
+    JournalError
+        It cannot be read.
+    """
+    return [revocation(scored) for scored in scored_ranges(path, revoked) if scored.succeeded < scored.total]
 
 
 def cut_off(path: Path, revoked: frozenset[Key], unchanged: int) -> list[Revoked]:

@@ -205,8 +205,9 @@ def _places(folder: JobFolder, job: Job) -> list[str]:
     if job.deployment.settings.output_action is OutputAction.SUMMARY_ONLY:
         content = "the script wrote nothing" if job.wrote_nothing else "the script's own files"
         lines.append(f"Output        {job.output} ({content})")
-    elif job.status is Status.COMPLETED:
-        lines.append(f"Predictions   {job.target}")
+    elif job.has_complete_output:
+        before = " (as they were before the rerun)" if job.rerunning else ""
+        lines.append(f"Predictions   {job.target}{before}")
     elif counts.succeeded:
         lines.append(f"Predictions   {job.partial_target} (what is finished)")
     if counts.failed:
@@ -217,7 +218,9 @@ def _places(folder: JobFolder, job: Job) -> list[str]:
 
 def _next_steps(job: Job) -> list[str]:
     if job.status is Status.COMPLETED:
+        again = [f"  {job.next_command}"] if job.next_command else []
         return [
+            *(["To score again what failed, in the same output:", *again] if again else []),
             "To prove that nothing is missing and nothing is there twice:",
             f"  gristmill verify {job.name}",
         ]

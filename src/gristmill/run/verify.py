@@ -107,9 +107,9 @@ def _check(
 ) -> None:
     is_complete = job.status is Status.COMPLETED
     recorded = check_coverage(folder.journal, history, manifest, findings, is_complete=is_complete)
-    if history.ledger.published is not None:
+    if history.ledger.published is not None or history.ledger.earlier is not None:
         check_output(folder, job, history, recorded, findings)
-    elif not is_complete:
+    if history.ledger.published is None and not is_complete:
         _check_parts(folder, job, history, findings)
     if is_complete and manifest is not None:
         _check_counts(folder, job, history, manifest, findings)
@@ -149,13 +149,13 @@ def _checked_history(folder: JobFolder, job: Job, findings: Findings) -> History
             f"the journal {journal} is damaged: the group at byte {damage.position:,} is not whole ({behind})"
         )
         findings.add("journal_damaged", what, remedy, file=journal, offset=damage.position)
-    elif history.ledger.fence < job.starts:
+    elif history.ledger.fence < job.starts - job.rerunning:  # a rerun is announced before it is recorded
         what = (
             f"the journal {journal} knows of {history.ledger.fence} starts, and the job had {job.starts}: "
             "its end is gone"
         )
         findings.add("journal_damaged", what, remedy, file=journal, offset=history.size)
-    if job.status is Status.COMPLETED and history.ledger.published is None:
+    if job.status is Status.COMPLETED and history.published_at < 0:
         what = (
             f"the journal {journal} does not say that the output was published, though the job is Completed: "
             "it is damaged or cut"

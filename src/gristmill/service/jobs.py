@@ -1,4 +1,4 @@
-"""Jobs: run, resume, show, list, logs, cancel, verify, replay: every door calls these and no other code."""
+"""Jobs: run, resume, rerun, show, list, logs, cancel, verify, replay: every door calls these verbs."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ from gristmill.service.request import (
     free_name,
     made_up_name,
 )
+from gristmill.service.rerunning import something_to_rerun
 from gristmill.service.resuming import ResumeRequest, make_ready
 from gristmill.service.running import Cancelling, RunningJob
 from gristmill.service.script_reading import warnings_of_script
@@ -142,10 +143,34 @@ class Jobs:
             raise JobStateError(
                 f"job {name} is Completed; there is nothing to resume. gristmill verify {name} checks it"
             )
-        interpreter = choose_interpreter(job.python)
-        running = self._begin(folder, interpreter, (), lambda execution: make_ready(execution, request))
-        running.notices += running.execution.notices
-        return running
+        return self._go_on(folder, job, request, rerun=job.status is Status.COMPLETED)
+
+    def rerun(self, name: str, request: ResumeRequest = _AS_IT_IS) -> RunningJob | None:
+        """Score again what failed in a job that is Completed, and merge it into the same output.
+
+        Returns
+        -------
+        RunningJob or None
+            None where nothing failed, so that there is nothing to do.
+
+        Raises
+        ------
+        UnknownJobError
+            There is no such job.
+        JobLockedError
+            Another process works on it.
+        JobStateError
+            It is not Completed: resume goes on with it.
+        JobChangedError
+            Its output has changed since; or its code, model or settings, and it is not forced.
+        RequestError
+            Something that was asked for cannot be done; nothing was started.
+        """
+        folder = self._folder(name)
+        job = folder.read()
+        if not something_to_rerun(job, folder):
+            return None
+        return self._go_on(folder, job, request, rerun=True)
 
     def show(self, name: str) -> JobView:
         """Return how a job stands.
@@ -268,12 +293,25 @@ class Jobs:
                     f"wait for it (gristmill job show {other.name})"
                 )
 
+    def _go_on(self, folder: JobFolder, job: Job, request: ResumeRequest, *, rerun: bool) -> RunningJob:
+        """Begin a job again, after everything that it depends on was looked at."""
+        interpreter = choose_interpreter(job.python)
+
+        def ready(execution: Execution) -> tuple[str, ...]:
+            return make_ready(execution, request)
+
+        running = self._begin(folder, interpreter, (), ready, rerun=rerun)
+        running.notices += running.execution.notices
+        return running
+
     def _begin(
         self,
         folder: JobFolder,
         interpreter: Interpreter,
         notices: tuple[str, ...],
         ready: Callable[[Execution], tuple[str, ...]],
+        *,
+        rerun: bool = False,
     ) -> RunningJob:
         cancelling = Cancelling(folder)
 
@@ -281,9 +319,10 @@ class Jobs:
             assignment = assignment_of(job, folder, identity, interpreter, self._home.cache)
             return LocalEngine(replace(assignment, workers=execution.useful_workers), sys.executable)
 
-        execution = Execution(folder, make_engine, cancelling.reason)
+        execution = Execution(folder, make_engine, cancelling.reason, rerun=rerun)
         try:
             notices += ready(execution)
+            execution.check_earlier_output()
         except BaseException:
             execution.release()
             raise

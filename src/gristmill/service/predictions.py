@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gristmill.errors import JobStateError
-from gristmill.run.job_folder import Job, JobFolder, Status
+from gristmill.run.job_folder import Job, JobFolder
 from gristmill.run.publication import separator_of
 from gristmill.run.replay import read_history, scored_ranges
 from gristmill.spec.values import OutputFormat
@@ -65,7 +65,7 @@ def predictions_of(job_folder: Path) -> Predictions | None:
     """
     folder = JobFolder(job_folder)
     job = folder.read()
-    path = job.target if job.status is Status.COMPLETED else job.partial_target
+    path = job.target if job.has_complete_output else job.partial_target
     if not path.is_file():
         return None
     if job.deployment.settings.output_format is OutputFormat.CSV:

@@ -275,13 +275,8 @@ def _about_edited(job: Job, edited: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_takes_new(execution: Execution) -> None:
-    """Refuse to look for new files where the input is not searched, or its output is published."""
+    """Refuse to look for new files where the input is not searched."""
     job, settings = execution.job, execution.job.deployment.settings
-    if execution.ledger.published is not None:
-        raise JobStateError(
-            f"the output of job {job.name} is published, and new files cannot be merged into it yet; score "
-            "them in a new job, chosen by --include, --exclude or --input-list"
-        )
     if settings.input_list is not None or settings.limit is not None:
         option = "--input-list" if settings.input_list is not None else "--limit"
         raise RequestError(

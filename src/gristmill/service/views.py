@@ -74,7 +74,7 @@ class JobView:
 def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
     """Return how a job stands, for a door to show."""
     interrupted = not job.status.is_final and not is_held
-    target: Path | None = job.target if job.status is Status.COMPLETED else job.partial_target
+    target: Path | None = job.target if job.has_complete_output else job.partial_target
     if target is not None and not target.exists():
         target = None
     hint = None
@@ -107,7 +107,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         folder=str(folder.path),
         target=str(target) if target is not None else None,
         failures=str(job.failures) if job.failures.exists() else None,
-        next_command=f"gristmill resume {job.name}" if interrupted or job.is_worth_resuming else None,
+        next_command=f"gristmill resume {job.name}" if interrupted else job.next_command,
         replay_command=of_first_failure(job.name, job.failures),
         read_hint=hint,
         projection=asdict(job.projection) if job.projection is not None else None,

@@ -180,7 +180,10 @@ def test_all_wrong_values_are_reported_with_their_options(
     [
         (["rum"], "there is no command 'rum'; did you mean run?"),
         (["job", "lst"], "there is no command 'lst'; did you mean list?"),
-        (["xyzzy"], "there is no command 'xyzzy'; there are new, check, run, resume, replay, verify, job"),
+        (
+            ["xyzzy"],
+            "there is no command 'xyzzy'; there are new, check, run, resume, rerun, replay, verify, job",
+        ),
         (["run", "s.py", "--imput", "x"], "there is no option --imput; did you mean --input?"),
         (
             ["run", "s.py", "--mini-bach-size=5"],

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gristmill.engine.contract import Span
 from gristmill.errors import StorageError
 from gristmill.run import appended as appended_module
 from gristmill.run.appended import AppendedFiles
@@ -26,6 +27,7 @@ class Bench:
         self.folder = folder
         (folder / "parts").mkdir(exist_ok=True)
         self.files = AppendedFiles(folder / "appended", shared_header)
+        self.taken = 0
 
     def take(self, part: int, **pieces: tuple[int, str]) -> None:
         """Attach pieces (at which byte of the worker's file, text) to an outcome in a part, and take them."""
@@ -45,16 +47,26 @@ class Bench:
     def take_from(self, part: int, offset: int, attached: int) -> None:
         source = os.open(self.folder / "parts" / str(part), os.O_RDONLY)
         try:
-            self.files.take(source, part, offset, attached)
+            self.files.take(source, part, offset, attached, Span(self.taken))
+            self.taken += 1
         finally:
             os.close(source)
 
     def finished(self) -> dict[str, str]:
-        found = {}
+        """Return the files; the places that are told of their pieces cover each of them exactly."""
+        found, headers = {}, []
         for file in self.files.finished():
             data = file.path.read_bytes()
             assert (file.size, file.crc) == (len(data), zlib.crc32(data))
             found[file.name] = data.decode("ascii")
+            headers.append(file.header_bytes)
+        texts = list(found.values())
+        covered = headers.copy()
+        for piece in self.files.placed({name: number for number, name in enumerate(found)}):
+            text = texts[piece.file][piece.offset : piece.offset + piece.length]
+            assert (zlib.crc32(text.encode("ascii")), len(text)) == (piece.crc, piece.length)
+            covered[piece.file] += piece.length
+        assert covered == [len(text) for text in texts]
         return found
 
 
@@ -94,7 +106,9 @@ def test_more_files_than_may_be_open_are_put_together_all_the_same(make: Make) -
     for turn in "ab":
         for number in range(count):
             bench.take(1, **{f"f{number}": (0, f"{turn}{number}\n")})
-    assert len(os.listdir("/proc/self/fd")) - open_before == appended_module._MOST_OPEN
+    the_list_of_places = 1
+    still_open = len(os.listdir("/proc/self/fd")) - open_before
+    assert still_open == appended_module._MOST_OPEN + the_list_of_places
     assert bench.finished() == {f"f{number}": f"a{number}\nb{number}\n" for number in range(count)}
 
 

@@ -390,6 +390,50 @@ def test_what_void_mini_batches_left_is_withdrawn_and_nothing_else(
         assert output(tmp_path) == {"2.txt": "", "same.txt.mini-batch-2": "2"}
 
 
+def test_what_a_void_part_of_a_mini_batch_left_is_withdrawn_and_not_that_of_its_other_parts(
+    delivery: Delivery, tmp_path: Path
+) -> None:
+    for number, part in enumerate((Span(1, 1, 0, 4), Span(1, 1, 4, 4)), 1):
+        folder = tmp_path / "staging" / "aside" / str(number) / f"1-{part.first_item}-1"
+        folder.mkdir(parents=True)
+        (folder / f"{part.first_item}.txt").write_text("")
+        delivery.deliver(Scored(part, 1, 4, 4, number, 0, 0, 0, 0, 1, 0.1, 0))
+
+    again(tmp_path).withdraw([Span(1, 1, 4, 4)])
+
+    assert output(tmp_path) == {"0.txt": ""}
+
+
+def test_what_is_out_of_date_stays_until_it_is_replaced_or_the_job_is_complete(
+    delivery: Delivery, tmp_path: Path
+) -> None:
+    delivery.deliver(left(tmp_path, 1, {"same.txt": "old", "gone.txt": "old"}))
+    delivery.deliver(left(tmp_path, 2, {"same.txt": "2"}))
+    rerun = again(tmp_path)
+    rerun.outdate([Span(1)])
+    assert output(tmp_path) == {"same.txt": "2", "same.txt.mini-batch-1": "old", "gone.txt": "old"}
+
+    rerun.deliver(left(tmp_path, 1, {"same.txt": "new"}))
+    again(tmp_path).remove_unfinished()
+
+    assert output(tmp_path) == {"same.txt": "2", "same.txt.mini-batch-1": "new"}
+    assert sorted(Delivery.names(tmp_path / "delivered.jsonl")) == ["same.txt", "same.txt.mini-batch-1"]
+
+
+def test_what_workers_of_a_rerun_leave_at_their_ends_does_not_displace_what_is_there(
+    delivery: Delivery, tmp_path: Path
+) -> None:
+    delivery.deliver(left_at_the_end(tmp_path, 1, {"all.bin": "all"}))
+
+    rerun = again(tmp_path, is_rerun=True)
+    rerun.deliver(left_at_the_end(tmp_path, 2, {"all.bin": "few"}))
+
+    assert output(tmp_path) == {"all.bin": "all", "all.bin.shutdown-2": "few"}
+    assert rerun.take_notices() == [
+        "all.bin stays as it was; what a worker's shutdown() wrote now is all.bin.shutdown-2"
+    ]
+
+
 # Files that were put together
 
 

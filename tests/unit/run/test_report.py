@@ -106,6 +106,8 @@ def test_the_result_of_a_completed_job(folder: JobFolder, job: Job) -> None:
         "Failures      /out/j-42/failures.jsonl\n"
         f"Logs          {logs}\n"
         "\n"
+        "To score again what failed, in the same output:\n"
+        "  gristmill rerun j-42 --failed\n"
         "To prove that nothing is missing and nothing is there twice:\n"
         "  gristmill verify j-42\n"
     )
