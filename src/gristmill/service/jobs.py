@@ -104,7 +104,7 @@ class Jobs:
         overlaps = overlap_notices(job, self._home.jobs)
         self._check_cache()
         folder.create()
-        output_existed = job.output.exists()
+        ours = None if job.staging.exists() else job.staging if job.output.exists() else job.output
         try:
             notices = prepare(folder, job)
             notices = (*deployment.notices, *crew.notices, *warned, *overlaps, *notices)
@@ -112,7 +112,8 @@ class Jobs:
             running.notices += advice(circumstances(running.execution, resources, request.chose_workers))
         except BaseException as error:
             shutil.rmtree(folder.path, ignore_errors=True)
-            shutil.rmtree(job.staging if output_existed else job.output, ignore_errors=True)
+            if ours is not None:
+                shutil.rmtree(ours, ignore_errors=True)
             if isinstance(error, StorageError):
                 raise HomeError(
                     f"job {name} cannot be made: {in_words(error.__cause__ or error)}; {_OTHER_HOME}"

@@ -44,6 +44,11 @@ def prepare(folder: JobFolder, job: Job) -> tuple[str, ...]:
         )
     try:
         job.staging.mkdir(parents=True)
+    except FileExistsError as error:
+        raise OutputError(
+            f"{job.staging} is there already: a job {job.name} of another home writes into this output, or "
+            "its job folder was removed; choose another --job-name, or remove that folder if no job uses it"
+        ) from error
     except OSError as error:
         raise OutputError(
             f"the output folder {job.output} cannot be used: {in_words(error)}; choose another with "
