@@ -169,8 +169,8 @@ class LocalEngine:
                 sync_file(self._assignment.part_path(part))
             except OSError as error:
                 raise StorageError(
-                    f"the rows of job {self._assignment.job} cannot be made durable: {in_words(error)}; "
-                    "make room or repair the disk, then resume the job"
+                    f"the rows of job {self._assignment.job} cannot be made durable: "
+                    f"{in_words(error, with_path=True)}; make room or repair the disk, then resume the job"
                 ) from error
         self._unsynced.clear()
 
