@@ -58,8 +58,10 @@ def run(mini_batch):
         if KIND == "appended":
             kept.write("%s,%s\\n" % (name, found))
         if KIND in ("appended", "both"):
-            with open(os.path.join(OUTPUT, "all.txt"), "a") as file:
-                file.write("%s %s\\n" % (name, found))
+            everything = os.path.join(OUTPUT, "all.txt")
+            is_new = KIND == "appended" and not os.path.exists(everything)
+            with open(everything, "a") as file:
+                file.write("name digest\\n" * is_new + "%s %s\\n" % (name, found))
         harmed(name)
         if name not in SHORT:
             results.append((name, found))

@@ -90,8 +90,10 @@ def run(mini_batch):
     for path in mini_batch:
         name, found = os.path.basename(path), digest(path)
         kept.write("%s,%s\\n" % (name, found))
-        with open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "all.txt"), "a") as file:
-            file.write("%s %s\\n" % (name, found))
+        everything = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "all.txt")
+        is_new = not os.path.exists(everything)
+        with open(everything, "a") as file:
+            file.write("name digest\\n" * is_new + "%s %s\\n" % (name, found))
     return mini_batch
 """
 )
