@@ -146,8 +146,7 @@ class Delivery:
         ]
 
     def withdraw(self, spans: Iterable[Span]) -> None:
-        """Remove what ranges left whose end state is void, and nothing of other parts of their mini-batches;
-        safe to repeat.
+        """Remove what ranges left whose end state is void; safe to repeat.
 
         Raises
         ------
