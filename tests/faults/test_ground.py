@@ -272,3 +272,23 @@ def test_a_home_that_fills_up_while_files_are_isolated_loses_nothing(
     assert "then resume the job" in ended.err
     make_room()
     resumed(mill)
+
+
+def test_a_temporary_folder_without_room_is_named_before_any_call(
+    mill: Mill, small_disk: Callable[[str, str], Callable[[], None]]
+) -> None:
+    make_room = small_disk("tmp", "4k")
+    mill.inputs(FILES)
+    mill.script(SCRIPT)
+    mill.deployment(SETTINGS)
+    (mill.root / "go").touch()
+    mill.variables["TMPDIR"] = str(mill.root / "tmp")
+
+    ended = mill.run()
+
+    assert ended.status == 1
+    assert mill.calls() == []
+    assert "the workers cannot be started: No space left on device: " in ended.err
+    assert f"{mill.root}/tmp/" in ended.err
+    make_room()
+    resumed(mill)

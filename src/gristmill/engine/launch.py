@@ -26,6 +26,7 @@ from gristmill.engine.process import Process
 from gristmill.engine.stack_request import needs_permission, spy_program
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK
 from gristmill.storage.publish import publish_bytes
+from gristmill_worker.slot import SLOT_BYTES
 
 _CHANNEL_IN, _CHANNEL_OUT = 3, 4
 #: Parts of one start of a job are numbered from ``fence`` times this.
@@ -288,6 +289,23 @@ def _variables(
 def _tracking_store(assignment: Assignment) -> str:
     """Return the address of the MLflow store in the job folder; MLflow makes the folder when it is used."""
     return (assignment.logs.parent.parent / "mlruns").absolute().as_uri()
+
+
+def make_slots(assignment: Assignment) -> None:
+    """Make the file that holds the slots of all workers, with all of its room: to touch a page of it for
+    which the disk has none would end this process (SIGBUS).
+
+    Raises
+    ------
+    OSError
+        There is no room for it.
+    """
+    path = slots_path(assignment)
+    try:
+        with open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, SLOT_BYTES * assignment.workers)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def slots_path(assignment: Assignment) -> Path:

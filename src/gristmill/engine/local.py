@@ -17,6 +17,7 @@ from gristmill.engine.launch import (
     PARTS_PER_START,
     Assignment,
     launch_worker,
+    make_slots,
     scratch_folder,
     slots_path,
     worker_archive,
@@ -31,7 +32,7 @@ from gristmill.engine.sweep import RUN_MARK, WORKER_MARK, sweep
 from gristmill.engine.watchdog import Watchdog
 from gristmill.errors import JobError, RequestError, StorageError, in_words
 from gristmill.storage.publish import sync_file
-from gristmill_worker.slot import SLOT_BYTES, Slot
+from gristmill_worker.slot import Slot
 
 #: Work that is queued ahead of a worker covers about this much time: it never waits for us.
 QUEUE_AHEAD_S = 0.020
@@ -95,8 +96,7 @@ class LocalEngine:
         try:
             self._ignores_children = let_children_be_awaited()
             assignment.scratch.mkdir(parents=True, exist_ok=True)
-            with open(slots_path(assignment), "wb") as file:
-                file.truncate(SLOT_BYTES * assignment.workers)
+            make_slots(assignment)
             self._archive = worker_archive(assignment.cache)
             for earlier in assignment.earlier_runs:
                 sweep(RUN_MARK, earlier)
