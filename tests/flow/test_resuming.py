@@ -404,12 +404,12 @@ def test_new_files_of_a_completed_job_are_merged_into_its_output(mill: Mill) -> 
     before = mill.bytes()
     mill.inputs({"001": "ok"})
 
-    ended = mill.type("resume", "j", "--new")
+    ended = mill.type("resume", "j", "--new", "--json")
 
     assert ended.status == 0
     assert before == rows(0, 5)
     assert mill.bytes() == rows(0, 5, 1)
-    assert (mill.show()["status"], mill.show()["items"]) == ("Completed", 3)
+    assert (ended.view["status"], ended.counts) == ("Completed", (3, 3, 0, 0))
     assert mill.type("verify", "j").status == 0
 
 

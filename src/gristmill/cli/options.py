@@ -235,15 +235,15 @@ COMMANDS = {
         _resume_options,
         "gristmill.cli.resume:resume",
     ),
-    "replay": Command(
-        "run a file of a job again on this terminal, with breakpoints and a debugger",
-        _replay_options,
-        "gristmill.cli.replay:replay",
-    ),
     "rerun": Command(
         "score again what failed in a completed job, into the same output",
         _rerun_options,
         "gristmill.cli.rerun:rerun",
+    ),
+    "replay": Command(
+        "run a file of a job again on this terminal, with breakpoints and a debugger",
+        _replay_options,
+        "gristmill.cli.replay:replay",
     ),
     "verify": Command(
         "prove from its files that a job lost nothing and has nothing twice",

@@ -123,7 +123,7 @@ def field_of(path: str) -> str | None:
     if names[0] not in _SECTIONS or len(names) < 2:
         return None
     key = names[2] if names[:2] == ("settings", "retry_settings") and len(names) > 2 else names[1]
-    known = (_CALLED.get(key, key), f"{key}_s")
+    known = (_CALLED.get(key, key), f"{key}_s", f"{key}_bytes")
     return next((name for name in known if name in _MARKS), None)
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError
+from gristmill.run.delivered import delivered_files
 from gristmill.run.delivery import Delivery
 
 
@@ -417,7 +418,7 @@ def test_what_is_out_of_date_stays_until_it_is_replaced_or_the_job_is_complete(
     again(tmp_path).remove_unfinished()
 
     assert output(tmp_path) == {"same.txt": "2", "same.txt.mini-batch-1": "new"}
-    assert sorted(Delivery.names(tmp_path / "delivered.jsonl")) == ["same.txt", "same.txt.mini-batch-1"]
+    assert sorted(name for name, _ in delivered_files(tmp_path / "delivered.jsonl")) == ["same.txt", "same.txt.mini-batch-1"]
 
 
 def test_what_workers_of_a_rerun_leave_at_their_ends_does_not_displace_what_is_there(
