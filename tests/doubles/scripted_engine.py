@@ -117,6 +117,8 @@ class ScriptedEngine:
     """What ``run`` adds to files that all append to: (name, bytes)."""
     dying_in_shutdown: frozenset[int] = frozenset()
     """Workers that never say goodbye."""
+    opens: Callable[[Span, int], int | None] = lambda span, poisoned: None
+    """Which item of a range with a poison at some item is opened last before it strikes; None: not known."""
 
     def __post_init__(self) -> None:
         self.clock = 0.0
@@ -358,6 +360,11 @@ class ScriptedEngine:
         traceback = "Traceback: in run()" if act == "raise" else ""
         log = f"logs/{worker.number}:0"
         failed = Failed(span, attempt, reason, message, traceback, 0.001, worker.number, log)
+        items = span.items or self.item_count(span.first)
+        bad = [n for n in range(span.first_item, span.first_item + items) if (span.first, n) in self.poisons]
+        last = self.opens(span._replace(items=items), bad[0]) if bad else None
+        if last is not None:
+            failed = failed._replace(opened=f"/in/{span.first}-{last}")
         events.append(failed._replace(alone_next=act == "evicted", cannot_write=act == "no_disk"))
         if act in ("exit", "hang", "evicted", "cut_short", "memory"):
             self._end(worker, events)

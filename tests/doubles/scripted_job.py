@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from doubles.scripted_engine import ScriptedEngine, numbered_rows
+from gristmill.engine.contract import Span
 from gristmill.run import replay
 from gristmill.run.commit import Assembly, Committer
 from gristmill.run.delivery import Delivery
@@ -112,6 +113,7 @@ class ScriptedJob:
     canary: int = 0
     stop_when: tuple[StopRule, ...] = ()
     calls: Counter[int] = field(default_factory=Counter)
+    opens: Callable[[Span, int], int | None] = lambda span, poisoned: None
 
     def __post_init__(self) -> None:
         self.staging = self.folder / "staging"
@@ -151,7 +153,7 @@ class ScriptedJob:
                 script=self.script, poisons=self.poisons, starts=starts or {},
                 workers=workers, fence=fence, seed=seed, rows=self.rows, columns=self.columns,
                 modules=modules, calls=self.calls,
-                dying_in_shutdown=dying_in_shutdown,
+                dying_in_shutdown=dying_in_shutdown, opens=self.opens,
             )  # fmt: skip
 
         begun = self.begin(

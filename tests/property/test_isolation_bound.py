@@ -40,6 +40,42 @@ def test_calls_deaths_and_timeouts_stay_below_what_the_decision_says(
     assert reasons.count("timeout") <= 1 + k * depth + k
 
 
+#: What is opened last when an item strikes: it; all of the range before it; some more; any other.
+READERS = {
+    "one by one": lambda span, bad: bad,
+    "all first": lambda span, bad: span.first_item + span.items - 1,
+    "two ahead": lambda span, bad: min(bad + 2, span.first_item + span.items - 1),
+    "backwards": lambda span, bad: span.first_item,
+    "the last but one": lambda span, bad: max(span.first_item, span.first_item + span.items - 2),
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(2, 64),
+    st.lists(HARM, min_size=1, max_size=4),
+    st.integers(0, 3),
+    st.sampled_from(sorted(READERS)),
+    st.integers(0, 1 << 30),
+)
+def test_a_hint_that_misleads_costs_little(
+    size: int, kinds: list[str], retries: int, reader: str, seed: int
+) -> None:
+    chosen = Random(seed).sample(range(size), min(len(kinds), size))
+    poisons = {(1, item): kind for item, kind in zip(chosen, kinds, strict=False)}
+    with tempfile.TemporaryDirectory() as folder:
+        job = ScriptedJob(
+            folder=Path(folder), items=2 * size, mini_batch_size=size, isolates=True, max_retries=retries,
+            poisons=poisons, opens=READERS[reader],
+        )  # fmt: skip
+        ended = job.start(workers=1)
+    k, depth = len(chosen), (size - 1).bit_length()
+    assert ended.ledger.items_failed == k
+    assert job.calls[1] <= (retries + 1) + 2 * k * depth + 4 * k + 3
+    if reader == "one by one":
+        assert job.calls[1] <= (retries + 1) + 4 * k + (1 if size - 1 in chosen else 0) * 2 * depth
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(10, 40),

@@ -89,6 +89,8 @@ class Triage:
         self._rules = rules
         self._record = record
         self._give_up = give_up
+        self._suspected: dict[int, list[int]] = {}
+        """Mini-batch → items that were tried alone because they had been opened last."""
         self._isolates = rules.isolates
         self._is_settled = bool(ledger.items_succeeded)
         """Whether something has succeeded, or it is known that nothing does."""
@@ -308,14 +310,28 @@ class Triage:
         return span.items or self._plan.manifest.item_count(span.first)
 
     def _suspects(self, failed: Failed) -> list[int]:
-        """Return the item that the script opened last, if it is one of the mini-batch."""
+        """Return the item that the script opened last, if it may well be to blame.
+
+        It is not where it is the last one of the range, since a script that opens all of its files before it
+        works on them opens that one last, whichever is bad; nor where such an item was good before.
+        """
         root = os.fsencode(self._plan.manifest.root)
-        opened = os.fsencode(failed.opened)
-        if not opened.startswith(root):
+        opened, span = os.fsencode(failed.opened), failed.span
+        if not opened.startswith(root) or self._was_misled(span.first):
             return []
         name = opened[len(root) :].lstrip(b"/")
-        names = self._plan.manifest.paths_of(failed.span.first)
-        return [names.index(name)] if name in names else []
+        names = self._plan.manifest.paths_of(span.first)
+        item = names.index(name) if name in names else -1
+        if not span.first_item <= item < span.first_item + self._items(span) - 1:
+            return []
+        self._suspected.setdefault(span.first, []).append(item)
+        return [item]
+
+    def _was_misled(self, mini_batch: int) -> bool:
+        """Say whether a file of a mini-batch was tried alone for being opened last, and has not failed."""
+        divided = self._ledger.divided
+        alone = (Span(mini_batch, 1, item, 1) for item in self._suspected.get(mini_batch, ()))
+        return any(part not in divided.failed and not divided.pending.get(part) for part in alone)
 
 
 def _kind(failed: Failed) -> tuple[Reason, str]:

@@ -418,7 +418,10 @@ def test_what_is_out_of_date_stays_until_it_is_replaced_or_the_job_is_complete(
     again(tmp_path).remove_unfinished()
 
     assert output(tmp_path) == {"same.txt": "2", "same.txt.mini-batch-1": "new"}
-    assert sorted(name for name, _ in delivered_files(tmp_path / "delivered.jsonl")) == ["same.txt", "same.txt.mini-batch-1"]
+    assert sorted(name for name, _ in delivered_files(tmp_path / "delivered.jsonl")) == [
+        "same.txt",
+        "same.txt.mini-batch-1",
+    ]
 
 
 def test_what_workers_of_a_rerun_leave_at_their_ends_does_not_displace_what_is_there(
