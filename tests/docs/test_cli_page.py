@@ -45,7 +45,7 @@ def named(text: str) -> set[str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_section_with_all_of_its_options(command: str) -> None:
     text = section(PAGE, f"gristmill {command}")
-    inherited = options("run") if command == "check" else set()
+    inherited = {"check": options("run"), "rerun": options("resume")}.get(command, set())
 
     missing = options(command) - named(text) - inherited
 

@@ -272,4 +272,6 @@ def _timeless(failures: bytes) -> bytes:
     for line in lines:
         for key in _NEVER_COMPARED:
             line.pop(key)
+        if line["reason"] == "timeout":  # where it was just then
+            line.update(message="", traceback="", activity="")
     return "\n".join(json.dumps(line) for line in lines).encode()

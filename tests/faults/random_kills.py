@@ -290,6 +290,8 @@ class _Killing:
         for line in (*before, *after):
             for key in _NOT_COMPARED:
                 line.pop(key)
+            if line["reason"] == "timeout":  # where it was just then
+                line.update(message="", traceback="", activity="")
         differing = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
         return len(differing) <= self.worker_kills and all(
             (old.get("input"), "worker_died") == (new.get("input"), new["reason"]) for old, new in differing
