@@ -134,7 +134,8 @@ def _ours(scratch: Path, name: str, folder: Path, work_s: float, mini_batch: int
         "code_configuration: {code: ., scoring_script: score.py}\n"
         f"settings: {{mini_batch_size: {mini_batch}, max_concurrency_per_instance: {WORKERS}, "
         f"retry_settings: {{max_retries: 1, timeout: {TIMEOUT_S}}}, environment_variables: "
-        f"{{POISON_WORK_S: {work_s}, POISON_LIMIT_BYTES: {LIMIT_BYTES}}}}}\n"
+        f"{{POISON_WORK_S: {work_s}}}}}\n"
+        f"gristmill: {{memory_per_worker: {LIMIT_BYTES}}}\n"
     )
     output, home = code / "out", scratch / "home"
     words = ["run", str(deployment), "--input", str(folder), "--output-path", str(output), "--json"]

@@ -124,10 +124,20 @@ def test_a_folder_that_becomes_read_only_stops_the_job(
     resumed(mill)
 
 
+def removed(folder: Path) -> None:
+    """Remove a folder in which a worker may be writing just now."""
+
+    def is_gone() -> bool:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    until(is_gone, f"the end of {folder}")
+
+
 @pytest.mark.parametrize("what", ["out", "out/.gristmill-j", "out/.gristmill-j/parts"])
 def test_an_output_that_vanishes_stops_the_job_and_what_was_in_it_is_run_again(mill: Mill, what: str) -> None:
     process = begun(mill)
-    shutil.rmtree(mill.root / what)
+    removed(mill.root / what)
 
     ended = went_on(mill, process)
 
@@ -139,12 +149,13 @@ def test_an_output_that_vanishes_stops_the_job_and_what_was_in_it_is_run_again(m
 
 def test_a_job_folder_that_vanishes_ends_the_job_with_its_name(mill: Mill) -> None:
     process = begun(mill)
-    shutil.rmtree(mill.home / "jobs" / "j")
+    removed(mill.home / "jobs" / "j")
 
     ended = went_on(mill, process)
 
     assert ended.status == 1
-    assert f"{mill.home}/jobs/j" in ended.err
+    assert f"the job folder {mill.home}/jobs/j was removed while the job ran" in ended.err
+    assert not (mill.home / "jobs" / "j" / "job.json").exists()
     shutil.rmtree(mill.home / "jobs" / "j", ignore_errors=True)
     refused = mill.run("--overwrite")
     assert refused.status == 2

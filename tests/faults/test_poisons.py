@@ -32,7 +32,8 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mill, Ended]:
     mill.write("code/score.py", (REPOSITORY / "benchmarks/_poisonous.py").read_text(encoding="utf-8"))
     mill.deployment(
         "mini_batch_size: 100, max_concurrency_per_instance: 2, retry_settings: {max_retries: 1, timeout: 2},"
-        " environment_variables: {POISON_WORK_S: 0.001, POISON_LIMIT_BYTES: 1073741824}"
+        " environment_variables: {POISON_WORK_S: 0.001}",
+        "gristmill: {memory_per_worker: 1GB}",
     )
     return mill, mill.run()
 

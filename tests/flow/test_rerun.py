@@ -419,3 +419,52 @@ def results(paths):
 
     assert outputs(mill) == clean(mill)
     check_in_order(mill)
+
+
+def test_a_corrected_script_is_not_taken_unless_that_is_forced(mill: Mill) -> None:
+    job_of(mill, LISTS)
+    failing(mill, bad=ALONE)
+    mill.run()
+    mill.script(LISTS.replace("name + ' scored'", "'new ' + name"))
+    failing(mill)
+
+    ended = rerun(mill)
+
+    assert "changed since the job was made; this job goes on with its own copy" in ended.err
+    assert ended.counts == (40, 40, 0, 0)
+    assert b"new " not in mill.bytes()
+
+
+def test_rows_of_a_corrected_script_stand_between_those_of_the_old_one(mill: Mill) -> None:
+    job_of(mill, LISTS)
+    failing(mill, bad=ALONE)
+    mill.run()
+    before = mill.bytes().splitlines()
+    mill.script(LISTS.replace("name + ' scored'", "'new ' + name"))
+    failing(mill)
+
+    ended = rerun(mill, "--force")
+
+    assert ended.counts == (40, 40, 0, 0), ended.err
+    assert "the code is taken anew from" in ended.err
+    after = mill.bytes().splitlines()
+    assert [line for line in after if not line.startswith(b"new ")] == before
+    assert [number for number, line in enumerate(after) if line.startswith(b"new ")] == [7, 22, 31]
+    check_in_order(mill)
+
+
+def test_a_job_whose_journal_is_damaged_is_left_alone(mill: Mill) -> None:
+    job_of(mill, LISTS)
+    failing(mill, bad=ALONE)
+    mill.run()
+    before = mill.bytes()
+    journal = mill.home / "jobs" / "j" / "journal.bin"
+    data = bytearray(journal.read_bytes())
+    data[len(data) // 2] ^= 1
+    journal.write_bytes(data)
+
+    refused = mill.type("rerun", "j", "--failed")
+
+    assert refused.status == 2
+    assert "is damaged, so what it has published can no longer be told for certain" in refused.err
+    assert (mill.bytes(), journal.read_bytes()) == (before, bytes(data))

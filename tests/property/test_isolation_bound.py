@@ -73,7 +73,7 @@ def test_a_hint_that_misleads_costs_little(
     assert ended.ledger.items_failed == k
     assert job.calls[1] <= (retries + 1) + 2 * k * depth + 4 * k + 3
     if reader == "one by one":
-        assert job.calls[1] <= (retries + 1) + 4 * k + (1 if size - 1 in chosen else 0) * 2 * depth
+        assert job.calls[1] <= (retries + 1) + 4 * k
 
 
 @settings(max_examples=40, deadline=None)

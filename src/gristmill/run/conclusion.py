@@ -47,6 +47,8 @@ class Conclusion:
             The output cannot be published, or the last word not be written; nothing that was finished is
             lost.
         """
+        if not self.folder.journal.exists():
+            return self._without_folder()
         end, messages = ending.end, self._messages()
         settings = self.job.deployment.settings
         nothing_scored = not self.ledger.items_succeeded and settings.output_action is OutputAction.APPEND_ROW
@@ -115,6 +117,8 @@ class Conclusion:
         StorageError, OSError
             The last word of a job that did not fail cannot be written.
         """
+        if not self.folder.journal.exists():
+            return self._without_folder()
         job = replace(self.job, status=status, message=message, counts=self.counts, ended_at=utc_now())
         reach("job.before_ending")
         try:
@@ -127,6 +131,14 @@ class Conclusion:
             return job  # there is no room to say so: the job stays as it was, and resume goes on with it
         reach("job.after_ending")
         return job
+
+    def _without_folder(self) -> Job:
+        """Return a job of which nothing can be written down any more."""
+        message = (
+            f"the job folder {self.folder.path} was removed while the job ran, and what was finished cannot "
+            f"be told any more; remove {self.job.staging} too, then start a new job"
+        )
+        return replace(self.job, status=Status.FAILED, message=message, needs_new_job=True)
 
     @property
     def counts(self) -> Counts:

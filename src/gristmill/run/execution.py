@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from gristmill.engine.contract import Engine
-from gristmill.errors import GristmillError, in_words
+from gristmill.errors import GristmillError, JobChangedError, in_words
 from gristmill.faults import reach
 from gristmill.plan.planner import Planner
 from gristmill.run import replay
@@ -137,8 +137,14 @@ class Execution:
         Raises
         ------
         JobChangedError
-            Somebody has changed it.
+            Somebody has changed it, or the journal no longer tells what was published.
         """
+        if self.job.status is Status.COMPLETED and self._history.damage is not None:
+            raise JobChangedError(
+                f"the journal {self.folder.journal} of job {self.job.name} is damaged, so what it has "
+                f"published can no longer be told for certain: gristmill verify {self.job.name} says where. "
+                "Score the input again, as a new job"
+            )
         earlier = self._earlier_output(is_begun=not self._begins_rerun)
         if earlier is not None:
             try:

@@ -310,10 +310,9 @@ class Triage:
         return span.items or self._plan.manifest.item_count(span.first)
 
     def _suspects(self, failed: Failed) -> list[int]:
-        """Return the item that the script opened last, if it may well be to blame.
+        """Return the item that the script opened last, unless such an item of the mini-batch was good before.
 
-        It is not where it is the last one of the range, since a script that opens all of its files before it
-        works on them opens that one last, whichever is bad; nor where such an item was good before.
+        A script that opens all of its files before it works on them opens the last one last, whoever is bad.
         """
         root = os.fsencode(self._plan.manifest.root)
         opened, span = os.fsencode(failed.opened), failed.span
@@ -322,7 +321,7 @@ class Triage:
         name = opened[len(root) :].lstrip(b"/")
         names = self._plan.manifest.paths_of(span.first)
         item = names.index(name) if name in names else -1
-        if not span.first_item <= item < span.first_item + self._items(span) - 1:
+        if not span.first_item <= item < span.first_item + self._items(span):
             return []
         self._suspected.setdefault(span.first, []).append(item)
         return [item]
