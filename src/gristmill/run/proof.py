@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
@@ -246,6 +247,8 @@ def _check_ranges(
         return
     if valid is None and recorded.scored_ranges == recorded.placed_ranges and _may_be_reshaped(job, recorded):
         return
+    if valid is not None:
+        recorded = replace(recorded, headers={scored.header for scored in valid})
     with_crc = not _may_be_reshaped(job, recorded)
     wanted = {
         (scored.span, scored.length * with_crc, scored.crc * with_crc)
