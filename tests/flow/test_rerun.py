@@ -431,6 +431,7 @@ def test_a_corrected_script_is_not_taken_unless_that_is_forced(mill: Mill) -> No
     ended = rerun(mill)
 
     assert "changed since the job was made; this job goes on with its own copy" in ended.err
+    assert "gristmill rerun j --failed --force takes the new code" in ended.err
     assert ended.counts == (40, 40, 0, 0)
     assert b"new " not in mill.bytes()
 

@@ -23,7 +23,7 @@ from gristmill.errors import (
     in_words,
 )
 from gristmill.run.execution import Execution
-from gristmill.run.job_folder import Job, JobFolder
+from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.records import Modules
 from gristmill.service.fingerprint import Fingerprint, changed_code, changed_model_files, edited_originals
 from gristmill.service.preparation import copy_code
@@ -167,7 +167,7 @@ def _compared(execution: Execution, *, is_forced: bool) -> tuple[Fingerprint | N
     if words and not is_forced:
         raise JobChangedError(
             f"job {job.name} is not what it was when it was made, and results would not fit together: "
-            f"{words}. Put that back, go on all the same with gristmill resume {job.name} --force, or start "
+            f"{words}. Put that back, go on all the same with {_by_force(job)}, or start "
             "a new job"
         )
     return before, found
@@ -267,8 +267,14 @@ def _about_edited(job: Job, edited: Sequence[str]) -> tuple[str, ...]:
     has = "has" if len(edited) == 1 else "have"
     return (
         f"{_some(edited)} {has} changed since the job was made; this job goes on with its own copy: "
-        f"gristmill resume {job.name} --force takes the new code, and keeps what is scored already",
+        f"{_by_force(job)} takes the new code, and keeps what is scored already",
     )
+
+
+def _by_force(job: Job) -> str:
+    """Return the command that goes on though something has changed."""
+    is_rerun = job.status is Status.COMPLETED or job.rerunning
+    return f"gristmill {'rerun' if is_rerun else 'resume'} {job.name}{' --failed' * is_rerun} --force"
 
 
 # New files
