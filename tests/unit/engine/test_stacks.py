@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,13 +122,15 @@ def test_activity_follows_from_two_looks(first: Look | None, last: Look, activit
 
 def test_child_processes_count_among_what_a_process_computes() -> None:
     program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1)\\nwhile True: pass'])"
-    with subprocess.Popen([sys.executable, "-u", "-c", program], stdout=subprocess.PIPE) as parent:
-        assert parent.stdout is not None
-        parent.stdout.read(1)
-        look = look_at(parent.pid)
-        words = waiting_for(parent.pid)
-        for child in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split():
-            subprocess.run(["kill", "-9", child], check=True)
+    command = [sys.executable, "-u", "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as parent:
+        try:
+            assert parent.stdout is not None
+            parent.stdout.read(1)
+            look = look_at(parent.pid)
+            words = waiting_for(parent.pid)
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL)
 
     assert (look.is_running, words) == (True, "for a child process")
 
