@@ -183,7 +183,8 @@ def undo_moves(random: Random, job: WholeJob, before: int) -> None:
             continue  # torn by an earlier loss
         aside = job.job.staging / "aside" / where[tuple(writer)]
         aside.mkdir(parents=True, exist_ok=True)
-        (job.output / name).rename(aside / name)
+        if (job.output / name).exists():  # not where an earlier loss has undone it
+            (job.output / name).rename(aside / name)
     rest = b"".join(lines[kept:])
     job.folder.delivered.write_bytes(b"".join(lines[:kept]) + rest[: random.randint(0, len(rest))])
 
