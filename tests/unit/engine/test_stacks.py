@@ -121,7 +121,8 @@ def test_activity_follows_from_two_looks(first: Look | None, last: Look, activit
 
 
 def test_child_processes_count_among_what_a_process_computes() -> None:
-    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1)\\nwhile True: pass'])"
+    busy = "print(1, flush=True)\nwhile True: pass"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
     command = [sys.executable, "-u", "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as parent:
         try:
