@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from doubles.scripted_job import ScriptedJob
@@ -58,6 +58,7 @@ READERS = {
     st.sampled_from(sorted(READERS)),
     st.integers(0, 1 << 30),
 )
+@example(26, ["exit", "raise", "raise"], 0, "one by one", 0)  # what waited came back in reverse order
 def test_a_hint_that_misleads_costs_little(
     size: int, kinds: list[str], retries: int, reader: str, seed: int
 ) -> None:

@@ -8,7 +8,7 @@ engine by its contract only, and what to decide from `policy`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from gristmill.engine.contract import (
     Columns,
@@ -146,15 +146,13 @@ class Scheduler:
     def _wind_up(self) -> Iterator[Progress]:
         """Stop what is in flight where the job is to stop; let the workers end; make everything durable."""
         if self.ending.end in (End.CANCELLED, End.THRESHOLD, End.RULE) and self._ledger.held:
-            for event in self._engine.wind_down(_HELD_LIMIT_S):  # let what is held come to count
-                self._take_in(event, is_halting=True)
+            # let what is held come to count
+            self._take_in_all(self._engine.wind_down(_HELD_LIMIT_S), is_halting=True)
             self._journal.flush()
         elif self.ending.end is not End.ALL_DONE:
-            for event in self._engine.halt():
-                self._take_in(event, is_halting=True)
+            self._take_in_all(self._engine.halt(), is_halting=True)
             self._journal.flush()
-        for event in self._engine.close():
-            self._take_in(event, is_halting=True)
+        self._take_in_all(self._engine.close(), is_halting=True)
         lost = [scored for part in list(self._ledger.held) for scored in self._revoke_held(part)]
         if lost and self.ending.end is End.ALL_DONE:
             self._ending = Ending(end=End.BROKEN, message=_LOST_AT_THE_END, log="")
@@ -167,8 +165,7 @@ class Scheduler:
         planning = self._plan_a_little()
         self._look_at_canary()
         self._hand_out()
-        for event in self._engine.events(0.0 if planning else _PASS_S):
-            self._take_in(event)
+        self._take_in_all(self._engine.events(0.0 if planning else _PASS_S))
         self._journal.flush()
         if time.monotonic() - self._synced_at > SYNC_EVERY_S:
             self._sync()
@@ -217,13 +214,20 @@ class Scheduler:
 
     # What has happened
 
+    def _take_in_all(self, events: Sequence[Event], is_halting: bool = False) -> None:
+        """Take in what happened; what was not started keeps its order, and goes before all else."""
+        for event in events:
+            if not isinstance(event, NotStarted):
+                self._take_in(event, is_halting)
+        for event in reversed(events):
+            if isinstance(event, NotStarted):
+                self._backlog.put_back(event.span, event.attempt)
+
     def _take_in(self, event: Event, is_halting: bool = False) -> None:
         if isinstance(event, Scored):
             self._take_scored(event)
         elif isinstance(event, Failed):
             self._take_failed(event)
-        elif isinstance(event, NotStarted):
-            self._backlog.put_back(event.span, event.attempt)
         elif isinstance(event, Columns):
             self._take_columns(event)
         elif isinstance(event, Ready):
@@ -242,7 +246,7 @@ class Scheduler:
                 self._end_if(self._starts.take_loss())
         elif isinstance(event, Farewell):
             self._take_farewell(event)
-        elif event.key not in self._noticed:
+        elif isinstance(event, Notice) and event.key not in self._noticed:
             self._noticed.add(event.key)
             self._notices.append(event.text)
 
