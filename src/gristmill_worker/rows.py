@@ -18,7 +18,7 @@ from itertools import chain
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from gristmill_worker.frame_settings import FILE_NAME, written_columns
-from gristmill_worker.frames import frame_text
+from gristmill_worker.frames import SEPARATORS, FrameRows, as_utf8, frame_text
 
 #: What a user is told once per job, by the key that stands in `Encoded.notices`.
 NOTICES: Dict[str, str] = {
@@ -91,14 +91,16 @@ def encoder(
     ValueError
         There is no such output format.
     """
-    azure_frame: Callable[..., Encoded] = _azure_frame
-    if frame_arguments:
+    azure_frame: Callable[..., Encoded] = partial(_azure_frame, FrameRows(" "))
+    if frame_arguments and [*frame_arguments] == ["sep"] and frame_arguments["sep"] in SEPARATORS:
+        azure_frame = partial(_azure_frame, FrameRows(frame_arguments["sep"]))
+    elif frame_arguments:
         azure_frame = partial(_set_frame, arguments=frame_arguments)
     if with_header:
         azure_frame = _Headed(azure_frame, {"sep": " ", **(frame_arguments or {})})
     formats: Dict[str, Tuple[Callable[..., Encoded], Callable[..., Encoded]]] = {
         "azure": (_azure_list, azure_frame),
-        "csv": (_csv_list, _csv_frame),
+        "csv": (_csv_list, partial(_csv_frame, FrameRows(","))),
         "none": (_count, _count),
     }
     if output_format not in formats:
@@ -138,13 +140,12 @@ def _azure_list(elements: Sequence[Any], files: Sequence[str]) -> Encoded:
         notices.append("array_elements")
     if "\r" in text or text.count("\n") != len(elements) - 1:
         notices.append("line_breaks")
-    return Encoded(_utf8(text) + b"\n", len(elements), None, tuple(notices))
+    return Encoded(as_utf8(text) + b"\n", len(elements), None, tuple(notices))
 
 
-def _azure_frame(frame: Any, files: Sequence[str]) -> Encoded:
-    """Rows separated by single spaces, without header and index."""
-    header = tuple(map(str, frame.columns))
-    return Encoded(_utf8(frame_text(frame, {"sep": " "})), len(frame), header or None, ())
+def _azure_frame(rows: FrameRows, frame: Any, files: Sequence[str]) -> Encoded:
+    """Rows without header and index."""
+    return Encoded(rows(frame), len(frame), tuple(map(str, frame.columns)) or None, ())
 
 
 def _set_frame(frame: Any, files: Sequence[str], *, arguments: Dict[str, Any]) -> Encoded:
@@ -155,12 +156,12 @@ def _set_frame(frame: Any, files: Sequence[str], *, arguments: Dict[str, Any]) -
     except MemoryError:
         raise
     except Exception as error:  # pandas refuses arguments with errors of many types
-        _azure_frame(frame, files)  # raises it again where a value of the frame is to blame
+        frame_text(frame, {"sep": " "})  # raises it again where a value of the frame is to blame
         raise BadReturn(
             f"pandas cannot write the data frame that run() returned with the arguments in {FILE_NAME}: "
             f"{type(error).__name__}: {error}; correct append_row there"
         ) from error
-    return Encoded(_utf8(text), len(frame), header or None, ())
+    return Encoded(as_utf8(text), len(frame), header or None, ())
 
 
 class _Headed:
@@ -177,7 +178,7 @@ class _Headed:
             return encoded
         line = self._lines.get(encoded.header)
         if line is None:
-            line = self._lines[encoded.header] = _utf8(frame_text(frame.iloc[:0], self._arguments, True))
+            line = self._lines[encoded.header] = as_utf8(frame_text(frame.iloc[:0], self._arguments, True))
         return encoded._replace(line=line)
 
 
@@ -198,16 +199,16 @@ def _csv_list(elements: Sequence[Any], files: Sequence[str]) -> Encoded:
     notices: Set[str] = set()
     cells = [_quoted(_texts(values, notices), len(columns) == 1) for values in columns.values()]
     text = "\n".join(map(",".join, zip(*cells)))
-    return Encoded(_utf8(text) + b"\n", len(elements), tuple(columns), tuple(sorted(notices)))
+    return Encoded(as_utf8(text) + b"\n", len(elements), tuple(columns), tuple(sorted(notices)))
 
 
-def _csv_frame(frame: Any, files: Sequence[str]) -> Encoded:
+def _csv_frame(rows: FrameRows, frame: Any, files: Sequence[str]) -> Encoded:
     """The frame's own columns, with ``file`` in front where there is one row per file and no such column."""
     header = tuple(map(str, frame.columns))
     if len(frame) == len(files) and "file" not in header:
         frame = _with_files(frame, files)
         header = ("file", *header)
-    return Encoded(_utf8(frame_text(frame, {"sep": ","})), len(frame), header or None, ())
+    return Encoded(rows(frame), len(frame), header or None, ())
 
 
 def _columns_of(rows: Sequence[Dict[Any, Any]]) -> Dict[str, Sequence[Any]]:
@@ -354,22 +355,3 @@ def _described(result: object) -> str:
         if hasattr(kind, method):
             return f"{named} (call .{method}() on it)"
     return named
-
-
-# Text as bytes
-
-
-def _utf8(text: str) -> bytes:
-    """Return UTF-8 in which undecodable bytes of file names come back as they were; it never fails."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return _UNENCODABLE.sub(_escaped, text).encode("utf-8", "surrogateescape")
-
-
-#: Lone surrogates that stand for no byte; they are written as ``\ud800``.
-_UNENCODABLE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-
-
-def _escaped(match: "re.Match[str]") -> str:
-    return f"\\u{ord(match.group()):04x}"

@@ -1,6 +1,7 @@
 """Odd data frames, and what the worker makes of them, in any Python from 3.8 and with any pandas from 1.1 on.
 
-`python odd_frames.py SOURCES` prints one JSON object: for each frame its rows in both formats, as hex.
+`python odd_frames.py SOURCES` prints one JSON object: for each frame its rows in both formats, as hex; and
+how many frames Arrow writes, with the names of those that come out otherwise.
 """
 
 from __future__ import annotations
@@ -190,6 +191,26 @@ def written(frame):
     return rows
 
 
+def by_arrow():
+    """How many frames Arrow writes, and the names of those that it writes otherwise than pandas."""
+    from gristmill_worker import frames as worker_frames
+
+    written, differing = 0, []
+    for separator in worker_frames.SEPARATORS:
+        rows = worker_frames.FrameRows(separator)
+        rows._settle(worker_frames.LOAD_FROM_ROWS)
+        for name, make in frames().items() if rows._arrow is not None else ():
+            try:
+                frame = make()
+                wanted = worker_frames.as_utf8(worker_frames.frame_text(frame, {"sep": separator}))
+            except Exception:
+                continue
+            found = rows._arrow.rows(frame)
+            written += found is not None
+            differing += [name] if found not in (None, wanted) else []
+    return written, differing
+
+
 def main(sources):
     sys.path.insert(0, sources)
     rows = {}
@@ -198,7 +219,7 @@ def main(sources):
             rows[name] = written(make())
         except Exception as error:
             rows[name] = "%s: %s" % (type(error).__name__, error)
-    print(json.dumps({"pandas": pd.__version__, "rows": rows}))
+    print(json.dumps({"pandas": pd.__version__, "rows": rows, "by arrow": by_arrow()}))
 
 
 if __name__ == "__main__":

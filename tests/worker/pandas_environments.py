@@ -33,6 +33,12 @@ ENVIRONMENTS = {
     "pandas 1.5": Environment(minors=(9, 10, 11), packages=("pandas==1.5.3", "numpy==1.26.4")),
     "pandas 2.0": Environment(minors=(10, 11, 9), packages=("pandas==2.0.3", "numpy==1.26.4")),
     "pandas 2.3": Environment(minors=(12, 11, 13), packages=("pandas==2.3.3", "numpy==2.3.5")),
+    "pandas 1.5 and pyarrow 6": Environment(
+        minors=(9, 10), packages=("pandas==1.5.3", "numpy==1.26.4", "pyarrow==6.0.1")
+    ),
+    "pandas 2.3 and pyarrow 21": Environment(
+        minors=(12, 11, 13), packages=("pandas==2.3.3", "numpy==2.3.5", "pyarrow==21.0.0")
+    ),
     # Without pyarrow, which is beside the pandas that runs these tests, texts are kept in another way.
     "pandas 3.0": Environment(minors=(13, 12, 11), packages=("pandas==3.0.0", "numpy==2.3.5")),
 }

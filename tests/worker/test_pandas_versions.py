@@ -22,7 +22,8 @@ SOURCES = Path(gristmill_worker.__path__[0]).parent
 PROGRAM = Path(__file__).with_name("odd_frames.py")
 
 BEFORE_1_5 = {"pandas 1.1"}
-WITH_NUMPY_1 = {"pandas 1.1", "pandas 1.5", "pandas 2.0"}
+WITH_NUMPY_1 = {"pandas 1.1", "pandas 1.5", "pandas 2.0", "pandas 1.5 and pyarrow 6"}
+WITH_ARROW = {name for name in ENVIRONMENTS if "pyarrow" in name}
 BEFORE_3_1 = set(ENVIRONMENTS)
 
 # The honest exceptions: frames whose values another pandas or numpy prints otherwise, and as what.
@@ -56,6 +57,12 @@ def test_every_odd_frame_is_written_in_both_formats() -> None:
     assert bytes.fromhex(here()["golden"]["azure"][0]) == GOLDEN_BYTES
 
 
+def test_arrow_writes_most_odd_frames_as_pandas_does_and_leaves_the_others() -> None:
+    written, differing = told_by(Path(sys.executable))["by arrow"]
+    assert differing == []
+    assert written == 5 * 23
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -66,9 +73,11 @@ def test_every_odd_frame_is_written_in_both_formats() -> None:
 def test_another_pandas_writes_the_same_bytes(name: str) -> None:
     told = told_by(python_with(name))
 
-    assert told["pandas"].startswith(name.removeprefix("pandas ") + ".")
+    assert told["pandas"].startswith(name.split()[1] + ".")
     assert told["rows"].keys() == here().keys()
     differing = {frame for frame, rows in told["rows"].items() if rows != here()[frame]}
+    assert told["by arrow"][1] == []
+    assert told["by arrow"][0] == (5 * 23 if name in WITH_ARROW else 0)
     assert differing == {frame for frame, (environments, _) in OTHERWISE.items() if name in environments}
 
 
