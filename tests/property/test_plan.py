@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gristmill.plan import listing
-from gristmill.plan.batches import BatchCutter
+from gristmill.plan.batches import BatchCutter, SizeCutter
 from gristmill.plan.listing import Listing
 from gristmill.plan.manifest import Manifest
 from gristmill.plan.planner import Planner
@@ -112,13 +112,87 @@ def test_the_cut_covers_each_file_once_in_order(
     cutter = BatchCutter(mini_batch_size)
     data = b"".join(cutter.add(prefix, names) for prefix, names in chunks)
     cutter.finish()
-    boundaries = [0, *cutter.take_boundaries()]
+    boundaries = [0, *cutter.take_ends().paths]
     batches = [data[begin:end].split(b"\0")[:-1] for begin, end in pairwise(boundaries)]
     files = [prefix + name for prefix, names in chunks for name in names]
     assert batches == [
         files[begin : begin + mini_batch_size] for begin in range(0, len(files), mini_batch_size)
     ]
     assert cutter.items == len(files)
+
+
+FILE_SIZES = st.lists(st.integers(0, 30), min_size=1, max_size=40)
+
+
+@given(FILE_SIZES, st.integers(1, 40), st.none() | st.integers(1, 6), st.integers(1, 12))
+def test_the_cut_by_size_keeps_its_bounds_and_leaves_no_room(
+    sizes: list[int], most_bytes: int, most_files: int | None, chunk: int
+) -> None:
+    batches = _cut_by_size(sizes, most_bytes, most_files, chunk)
+    assert [size for batch in batches for size in batch] == sizes
+    assert all(sum(batch) <= most_bytes or len(batch) == 1 for batch in batches)
+    assert all(len(batch) <= (most_files or len(sizes)) for batch in batches)
+    for batch, following in pairwise(batches):
+        assert sum(batch) + following[0] > most_bytes or len(batch) == most_files
+
+
+@given(FILE_SIZES, st.integers(1, 40), st.none() | st.integers(1, 6), st.integers(1, 12))
+def test_the_cut_by_size_does_not_depend_on_how_files_arrive(
+    sizes: list[int], most_bytes: int, most_files: int | None, chunk: int
+) -> None:
+    at_once = _cut_by_size(sizes, most_bytes, most_files, len(sizes))
+    assert _cut_by_size(sizes, most_bytes, most_files, chunk) == at_once
+
+
+def _cut_by_size(sizes: list[int], most_bytes: int, most_files: int | None, chunk: int) -> list[list[int]]:
+    """Cut files of these sizes, so many at a time, and check that the three kinds of ends agree."""
+    cutter = SizeCutter(most_bytes, most_files, lambda _, names: [sizes[int(name)] for name in names])
+    names = [b"%d" % number for number in range(len(sizes))]
+    data, ends = b"", ([0], [0], [0])
+    for begin in range(0, len(names), chunk):
+        data += cutter.add(b"", names[begin : begin + chunk])
+        if begin + chunk >= len(names):
+            cutter.finish()
+        for all_ends, some in zip(ends, cutter.take_ends(), strict=True):
+            all_ends.extend(some or ())
+    paths, items, file_bytes = ends
+    found = [data[begin:end].split(b"\0")[:-1] for begin, end in pairwise(paths)]
+    assert [len(batch) for batch in found] == [end - begin for begin, end in pairwise(items)]
+    batches = [[sizes[int(name)] for name in batch] for batch in found]
+    assert [sum(batch) for batch in batches] == [end - begin for begin, end in pairwise(file_bytes)]
+    return batches
+
+
+@settings(max_examples=25)
+@given(FILE_SIZES, st.integers(1, 40), st.integers(0, 40))
+def test_a_plan_with_counted_items_answers_as_its_mini_batches_do(
+    sizes: list[int], most_bytes: int, extended_by: int
+) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        root, folder = Path(home, "root"), Path(home, "plan")
+        root.mkdir()
+        for number, size in enumerate(sizes):
+            Path(root, f"{number:03}").write_bytes(b"x" * size)
+        planner = Planner(root=root, folder=folder, mini_batch_size=None, mini_batch_bytes=most_bytes)
+        while not planner.complete:
+            planner.step(0)
+        for number in range(extended_by):
+            Path(root, f"a{number:03}").write_bytes(b"x" * number)
+        planner.changes(take_new=True)
+        manifest = planner.manifest
+        manifest.verify()
+        batches = [manifest.paths_of(number) for number in range(manifest.mini_batches)]
+        counts = [len(batch) for batch in batches]
+        assert [path for batch in batches for path in batch] == sorted(map(os.fsencode, os.listdir(root)))
+        assert [manifest.item_count(number) for number in range(len(batches))] == counts
+        assert [manifest.items_before(number) for number in range(len(batches) + 1)] == [
+            sum(counts[:number]) for number in range(len(batches) + 1)
+        ]
+        owners = [number for number, count in enumerate(counts) for _ in range(count)]
+        assert [manifest.mini_batch_of(item) for item in range(manifest.items)] == owners
+        weights = [sum(Path(root, os.fsdecode(path)).stat().st_size for path in batch) for batch in batches]
+        assert list(manifest.sizes_of(0, len(batches)) or ()) == weights
+        planner.close()
 
 
 @settings(max_examples=50)
@@ -155,7 +229,7 @@ def test_unchanged_is_the_common_beginning_of_old_and_new(
         cutter = BatchCutter(mini_batch_size)
         paths = cutter.add(b"", old) if old else b""
         cutter.finish()
-        entries = [0, *cutter.take_boundaries()]
+        entries = [0, *cutter.take_ends().paths]
         Path(folder, "paths.previous").write_bytes(paths)
         Path(folder, "offsets.previous").write_bytes(b"".join(n.to_bytes(8, "little") for n in entries))
         previous = PreviousManifest(Path(folder))
@@ -165,7 +239,7 @@ def test_unchanged_is_the_common_beginning_of_old_and_new(
             data = cutter.add(b"", new[begin : begin + chunk])
             if begin + chunk >= len(new):
                 cutter.finish()
-            previous.compare(data, at, cutter.take_boundaries())
+            previous.compare(data, at, cutter.take_ends())
         previous.conclude()
         previous.close()
         assert previous.unchanged_mini_batches == expected

@@ -1,34 +1,24 @@
 """A complete manifest made longer: new files as further mini-batches behind those that it has.
 
-What was cut stays as it was, to the byte, and so does the number of every mini-batch. `paths` and `offsets`
-grow first, under the marker ``extending``; then ``plan.json`` is replaced, all at once. A process that is
-killed before leaves the old plan, one that is killed after it the new one. This module must not know where
-names come from.
+What was cut stays as it was, to the byte, and so does the number of every mini-batch. `paths` and the files
+that point into it grow first, under the marker ``extending``; then ``plan.json`` is replaced, all at once. A
+process that is killed before leaves the old plan, one that is killed after it the new one. This module must
+not know where names come from.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
-from array import array
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from gristmill.errors import PlanError
 from gristmill.faults import reach
-from gristmill.plan.batches import BatchCutter
-from gristmill.plan.layout import (
-    ENTRY_BYTES,
-    EXTENDING,
-    OFFSETS,
-    PATHS,
-    PLAN,
-    Summary,
-    bytes_from_entries,
-    write_all,
-    write_durably,
-)
+from gristmill.plan.appending import ManifestFiles
+from gristmill.plan.cut import Cut
+from gristmill.plan.layout import EXTENDING, PATHS, PLAN, SIZES, Summary, write_durably
+from gristmill.plan.numbers import ENTRY_BYTES, Numbers
 
 FLUSH_BYTES = 256 * 1024
 """Bytes of paths that are held back at most."""
@@ -73,8 +63,8 @@ def undo_unfinished(folder: Path) -> None:
         return
     try:
         summary = Summary.from_bytes((folder / PLAN).read_bytes(), folder / PLAN)
-        sizes = ((PATHS, summary.paths_size), (OFFSETS, (summary.mini_batches + 1) * ENTRY_BYTES))
-        for name, size in sizes:
+        entries = (summary.mini_batches + 1) * ENTRY_BYTES
+        for name, size in ((PATHS, summary.paths_size), *((name, entries) for name in summary.numbers)):
             with (folder / name).open("rb+") as file:
                 if os.fstat(file.fileno()).st_size > size:
                     file.truncate(size)
@@ -89,47 +79,46 @@ class _Extension:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._paths = self._offsets = -1
+        self._files: ManifestFiles | None = None
         try:
             data = (folder / PLAN).read_bytes()
+            self._before = before = Summary.from_bytes(data, folder / PLAN)
+            cut = Cut(files=before.mini_batch_size, bytes=before.mini_batch_bytes)
+            self._cutter = cut.cutter(
+                Path(before.root),
+                size_bytes=before.paths_size,
+                items=before.items,
+                file_bytes=_file_bytes(folder, before),
+            )
         except OSError as error:
             raise _unwritable(folder, error) from error
-        self._before = before = Summary.from_bytes(data, folder / PLAN)
-        self._cutter = BatchCutter(before.mini_batch_size, size_bytes=before.paths_size)
-        self._mini_batches = before.mini_batches
-        self._paths_size = before.paths_size
-        self._paths_crc32, self._offsets_crc32 = before.paths_crc32, before.offsets_crc32
         self._pending: list[bytes] = []
         self._pending_bytes = 0
 
     def add(self, names: list[bytes]) -> None:
-        if self._paths < 0:
+        if self._files is None:
             write_durably(self._folder / EXTENDING, b"")
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-            self._paths = os.open(self._folder / PATHS, flags)
-            self._offsets = os.open(self._folder / OFFSETS, flags)
+            before = self._before
+            is_arithmetic = before.items_crc32 is None
+            self._files = ManifestFiles(self._folder, is_arithmetic=is_arithmetic, before=before)
         self._pending.append(self._cutter.add(b"", names))
         self._pending_bytes += len(self._pending[-1])
         if self._pending_bytes >= FLUSH_BYTES:
-            self._flush()
+            self._flush(self._files)
 
     def finish(self) -> None:
         """Make the longer plan the plan."""
-        if self._paths < 0:
+        if self._files is None:
             return
         self._cutter.finish()
-        self._flush()
-        os.fsync(self._paths)
-        os.fsync(self._offsets)
+        self._flush(self._files)
+        self._files.sync()
         before = self._before
         longer = replace(
             before,
-            items=before.items + self._cutter.items,
-            mini_batches=self._mini_batches,
-            paths_size=self._paths_size,
-            paths_crc32=self._paths_crc32,
-            offsets_crc32=self._offsets_crc32,
+            items=self._cutter.items,
             extended_at=[*before.extended_at, [before.mini_batches, before.items]],
+            **self._files.described(),
         )
         reach("plan.before_extension")
         write_durably(self._folder / PLAN, longer.to_bytes())
@@ -137,20 +126,23 @@ class _Extension:
         (self._folder / EXTENDING).unlink()
 
     def close(self) -> None:
-        for descriptor in (self._paths, self._offsets):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._paths = self._offsets = -1
+        if self._files is not None:
+            self._files.close()
 
-    def _flush(self) -> None:
+    def _flush(self, files: ManifestFiles) -> None:
         paths, self._pending, self._pending_bytes = b"".join(self._pending), [], 0
-        boundaries: array[int] = self._cutter.take_boundaries()
-        self._paths_crc32 = zlib.crc32(paths, self._paths_crc32)
-        self._paths_size += write_all(self._paths, paths)
-        data = bytes_from_entries(boundaries)
-        self._offsets_crc32 = zlib.crc32(data, self._offsets_crc32)
-        write_all(self._offsets, data)
-        self._mini_batches += len(boundaries)
+        files.append(paths, self._cutter.take_ends())
+
+
+def _file_bytes(folder: Path, plan: Summary) -> int:
+    """Return the size of all files in a plan, as far as it was asked for."""
+    if plan.sizes_crc32 is None:
+        return 0
+    sizes = Numbers(folder / SIZES)
+    try:
+        return sum(sizes.read(plan.mini_batches, 1))
+    finally:
+        sizes.close()
 
 
 def _unwritable(folder: Path, error: OSError) -> PlanError:

@@ -5,9 +5,15 @@
                begins; one entry more than mini-batches, the last one being the size of `paths`;
 ``plan.json``  the `Summary`, there only once the manifest is complete.
 
-Both files may be read while they grow: `paths` is always written before the `offsets` that point into it.
-Both are under CRC-32 in ``plan.json``, which carries a CRC-32 of itself and has one form only, so that a
-single changed byte anywhere is found.
+Where mini-batches differ in their number of items, there are two files more, with as many entries as
+`offsets`; where they do not, it is arithmetic over ``mini_batch_size``:
+
+``items``      entry k is the number of items in all mini-batches before mini-batch k;
+``sizes``      entry k is the size in bytes of all files in them, as far as it was asked for.
+
+All files may be read while they grow: `offsets` is always written last. All are under CRC-32 in
+``plan.json``, which carries a CRC-32 of itself and has one form only, so that a single changed byte anywhere
+is found.
 
 ``extending``  an empty file, there while a complete manifest is being extended: `paths` and `offsets` may be
                longer than ``plan.json`` says, and what is behind does not count (see `extension`).
@@ -17,21 +23,21 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import zlib
-from array import array
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gristmill.errors import PlanError
+from gristmill.plan.numbers import write_all
 
 PATHS = "paths"
 OFFSETS = "offsets"
+ITEMS = "items"
+SIZES = "sizes"
 PLAN = "plan.json"
 EXTENDING = "extending"
 SCHEMA = 1
-ENTRY_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +45,12 @@ class Summary:
     """What ``plan.json`` says about a complete manifest."""
 
     items: int
-    """Files in the whole plan."""
+    """Items in the whole plan."""
     mini_batches: int
     """Mini-batches in the whole plan."""
-    mini_batch_size: int
-    """Files per mini-batch; only the last mini-batch, and the last before each extension, may have fewer."""
+    mini_batch_size: int | None = None
+    """Files per mini-batch; only the last mini-batch, and the last before each extension, may have fewer. In
+    a plan with `items` any may; None: their number has no limit."""
     root: str
     """Absolute folder that the paths start from; bytes that are not UTF-8 as surrogate escapes."""
     paths_size: int
@@ -58,11 +65,28 @@ class Summary:
     """Sentences that the user should see."""
     extended_at: list[list[int]] = field(default_factory=list)
     """[mini-batches, items] of the plan before each extension, in order."""
+    mini_batch_bytes: int | None = None
+    """Bytes per mini-batch that was cut by size; a larger file is alone. None: it was not."""
+    items_crc32: int | None = None
+    """CRC-32 of `items`; None: there is no such file."""
+    sizes_crc32: int | None = None
+    """CRC-32 of `sizes`; None: there is no such file."""
+    entries: int | None = None
+    """Paths in the whole plan; None: as many as items."""
+
+    def crc32_of(self, name: str) -> int | None:
+        """Return the CRC-32 of `offsets`, `items` or `sizes`; None where there is no such file."""
+        return {OFFSETS: self.offsets_crc32, ITEMS: self.items_crc32, SIZES: self.sizes_crc32}[name]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The files of numbers that there are: `offsets`, and perhaps `items` and `sizes`."""
+        return tuple(name for name in (OFFSETS, ITEMS, SIZES) if self.crc32_of(name) is not None)
 
     def to_bytes(self) -> bytes:
         """Return the one form in which this summary is stored."""
-        fields: dict[str, Any] = {"schema": SCHEMA, **asdict(self)}
-        return _with_checksum(fields)
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return _with_checksum({"schema": SCHEMA, **said})
 
     @classmethod
     def from_bytes(cls, data: bytes, path: Path) -> Summary:
@@ -119,30 +143,6 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def write_all(descriptor: int, data: bytes) -> int:
-    """Write all of `data` and return its size: a single write may stop short at two gigabytes."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    return len(data)
-
-
-def entries_from_bytes(data: bytes) -> array[int]:
-    """Return the whole entries of `offsets` in `data`."""
-    entries = array("Q", data[: len(data) // ENTRY_BYTES * ENTRY_BYTES])
-    if sys.byteorder != "little":
-        entries.byteswap()
-    return entries
-
-
-def bytes_from_entries(entries: array[int]) -> bytes:
-    """Return entries as they stand in `offsets`."""
-    if sys.byteorder != "little":
-        entries = array("Q", entries)
-        entries.byteswap()
-    return entries.tobytes()
 
 
 def damaged(path: Path, what: str) -> PlanError:

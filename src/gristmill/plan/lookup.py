@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gristmill.errors import PlanError
-from gristmill.plan.layout import ENTRY_BYTES, OFFSETS, PATHS, PLAN, entries_from_bytes
+from gristmill.plan.layout import OFFSETS, PATHS, PLAN
 from gristmill.plan.manifest import Manifest
+from gristmill.plan.numbers import ENTRY_BYTES, entries_from_bytes
 from gristmill.spec.problems import nearest
 
 #: Up to so many names, all are compared with one that is not there; else those that stand near it.
@@ -31,7 +32,7 @@ class Place(NamedTuple):
     """Its number within the mini-batch, from 0."""
 
 
-def opened(folder: Path, root: Path, mini_batch_size: int) -> Manifest:
+def opened(folder: Path, root: Path, mini_batch_size: int | None) -> Manifest:
     """Open a plan as far as it is on disk; `Manifest.close` gives it back.
 
     Parameters
@@ -41,7 +42,7 @@ def opened(folder: Path, root: Path, mini_batch_size: int) -> Manifest:
     root
         The input folder, of a plan that is not complete.
     mini_batch_size
-        Files per mini-batch, of a plan that is not complete.
+        Files per mini-batch, of a plan that is not complete; None: any number.
 
     Returns
     -------
@@ -58,9 +59,11 @@ def opened(folder: Path, root: Path, mini_batch_size: int) -> Manifest:
     manifest = Manifest(folder, root=root, mini_batch_size=mini_batch_size)
     batches = max(0, (folder / OFFSETS).stat().st_size // ENTRY_BYTES - 1)
     try:
-        if batches:  # all are full but perhaps the last
-            before = (batches - 1) * mini_batch_size
-            manifest.grow(batches, before + _files_of(folder, batches - 1))
+        manifest.grow_to(max(0, batches - 1))
+        if manifest.counts_items:
+            manifest.grow_to(batches)
+        elif batches:  # all are full but perhaps the last
+            manifest.grow(batches, manifest.items + _files_of(folder, batches - 1))
     except BaseException:
         manifest.close()
         raise
@@ -120,7 +123,7 @@ def similar(manifest: Manifest, name: bytes) -> list[str]:
 def _compared(manifest: Manifest, name: bytes) -> list[str]:
     batches = list(_sections(manifest))
     if manifest.items > _MOST_COMPARED:
-        around = max(1, _MOST_COMPARED // (2 * manifest.mini_batch_size * len(batches)))
+        around = max(1, _MOST_COMPARED * manifest.mini_batches // (2 * manifest.items * len(batches)))
         ats = [bisect_right(one, name, key=lambda batch: manifest.paths_of(batch)[0]) for one in batches]
         batches = [one[max(0, at - around) : at + around] for one, at in zip(batches, ats, strict=True)]
     return [os.fsdecode(path) for one in batches for batch in one for path in manifest.paths_of(batch)]

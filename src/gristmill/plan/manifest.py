@@ -1,6 +1,6 @@
 """The manifest, read: which files belong to which mini-batch.
 
-Read by position from the two files that `layout` describes; nothing of it is kept in memory, so that ten
+Read by position from the files that `layout` describes; nothing of it is kept in memory, so that ten
 million files cost no more than ten. This module must not know who asks.
 """
 
@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import os
 import zlib
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from operator import ge, itemgetter
+from operator import ge, gt, itemgetter, sub
 from pathlib import Path
 
 from gristmill.errors import PlanError
-from gristmill.plan.layout import (
-    ENTRY_BYTES,
-    EXTENDING,
-    OFFSETS,
-    PATHS,
-    PLAN,
-    Summary,
-    damaged,
-    entries_from_bytes,
-)
+from gristmill.plan.cut import Cut
+from gristmill.plan.layout import EXTENDING, ITEMS, OFFSETS, PATHS, PLAN, SIZES, Summary, damaged
+from gristmill.plan.numbers import ENTRY_BYTES, Numbers, entries_from_bytes
 from gristmill.plan.sorting import merged_runs
 
 BLOCK_BYTES = 1024 * 1024
@@ -38,11 +32,12 @@ class Manifest:
     Parameters
     ----------
     folder
-        The folder with `paths` and `offsets`.
+        The folder with `paths` and `offsets`, and perhaps `items` and `sizes`.
     root
         The absolute folder that the paths start from.
     mini_batch_size
-        Files per mini-batch; only the last may have fewer.
+        Files per mini-batch; only the last may have fewer. Where there are `items`, any may; None: their
+        number has no limit.
 
     Raises
     ------
@@ -50,18 +45,21 @@ class Manifest:
         When the files are missing.
     """
 
-    def __init__(self, folder: Path, *, root: Path, mini_batch_size: int) -> None:
+    def __init__(self, folder: Path, *, root: Path, mini_batch_size: int | None) -> None:
         self._folder = folder
-        self._paths = self._offsets = -1
+        self._paths = -1
+        self._numbers: dict[str, Numbers] = {}
         self._summary: Summary | None = None
         self.root = root
         """The absolute folder that the paths start from."""
         self.mini_batch_size = mini_batch_size
-        """Files per mini-batch; only the last may have fewer."""
+        """Files per mini-batch; only the last may have fewer, or any where `items` are counted."""
+        self.cut = Cut(files=mini_batch_size)
+        """How it was cut; known once the plan is complete."""
         self.mini_batches = 0
         """Mini-batches that can be read."""
         self.items = 0
-        """Files in these mini-batches."""
+        """Items in these mini-batches."""
         self.skipped: dict[str, int] = {}
         """How many names were passed over, by reason; known once the plan is complete."""
         self.notices: list[str] = []
@@ -69,10 +67,16 @@ class Manifest:
         self._begins: list[tuple[int, int]] = [(0, 0)]
         try:
             self._paths = os.open(folder / PATHS, os.O_RDONLY | os.O_CLOEXEC)
-            self._offsets = os.open(folder / OFFSETS, os.O_RDONLY | os.O_CLOEXEC)
+            self._numbers[OFFSETS] = Numbers(folder / OFFSETS)
+            for name in (ITEMS, SIZES):
+                if (folder / name).exists():
+                    self._numbers[name] = Numbers(folder / name)
         except OSError as error:
             self.close()
             raise _unreadable(folder, error) from error
+        self._offsets = self._numbers[OFFSETS]
+        self._items = self._numbers.get(ITEMS)
+        self._sizes = self._numbers.get(SIZES)
 
     @classmethod
     def open(cls, folder: Path) -> Manifest:
@@ -100,6 +104,7 @@ class Manifest:
         summary = Summary.from_bytes(data, folder / PLAN)
         manifest = cls(folder, root=Path(summary.root), mini_batch_size=summary.mini_batch_size)
         manifest._summary = summary
+        manifest.cut = Cut(files=summary.mini_batch_size, bytes=summary.mini_batch_bytes)
         manifest.skipped, manifest.notices = summary.skipped, summary.notices
         manifest._begins += [(batches, items) for batches, items in summary.extended_at]
         manifest.grow(summary.mini_batches, summary.items)
@@ -118,10 +123,22 @@ class Manifest:
         mini_batches
             All mini-batches that are on disk now.
         items
-            All files in them.
+            All items in them.
         """
         self.mini_batches = mini_batches
         self.items = items
+
+    def grow_to(self, mini_batches: int) -> None:
+        """Take note that so many mini-batches can be read, all of them full where items are not counted."""
+        if self._items is not None:
+            self.grow(mini_batches, self.items_before(mini_batches))
+        else:
+            self.grow(mini_batches, mini_batches * (self.mini_batch_size or 0))
+
+    @property
+    def counts_items(self) -> bool:
+        """Whether mini-batches may differ in their number of items; else it is arithmetic."""
+        return self._items is not None
 
     def first_files(self, most: int) -> list[str]:
         """Return the absolute paths of the first files, at most so many of those that are there by now.
@@ -147,7 +164,7 @@ class Manifest:
         mini_batch
             Its number, from 0.
         first_item
-            The first file wanted, counted within the mini-batch.
+            The first item wanted, counted within the mini-batch.
         items
             How many; 0 means all from there on.
 
@@ -175,7 +192,7 @@ class Manifest:
         return paths[first_item : first_item + wanted]
 
     def item_count(self, mini_batch: int, batches: int = 1) -> int:
-        """Return how many files a range of mini-batches has, by arithmetic.
+        """Return how many items a range of mini-batches has.
 
         Parameters
         ----------
@@ -187,8 +204,8 @@ class Manifest:
         Returns
         -------
         int
-            The number of files: `mini_batch_size` for each, except that the last of the plan may have
-            fewer, and so may the last before each extension.
+            The number of items: where they are not counted, `mini_batch_size` for each, except that the last
+            of the plan may have fewer, and so may the last before each extension.
 
         Raises
         ------
@@ -204,16 +221,30 @@ class Manifest:
         return self.items_before(end) - self.items_before(mini_batch)
 
     def items_before(self, mini_batch: int) -> int:
-        """Return how many files all mini-batches before this one have together, by arithmetic."""
+        """Return how many items all mini-batches before this one have together."""
+        if self._items is not None:
+            entries = self._items.read(mini_batch, 1)
+            return entries[0] if entries else self.items
+        assert self.mini_batch_size is not None, "items are counted where mini-batches differ"
         part = bisect_right(self._begins, mini_batch, key=itemgetter(0)) - 1
         batches, items = self._begins[part]
         end = self._begins[part + 1][1] if part + 1 < len(self._begins) else self.items
         return min(items + (mini_batch - batches) * self.mini_batch_size, end)
 
     def mini_batch_of(self, item: int) -> int:
-        """Return the mini-batch that holds a file, counted over the whole plan."""
+        """Return the mini-batch that holds an item, counted over the whole plan."""
+        if self._items is not None:
+            return bisect_right(range(self.mini_batches), item, key=self.items_before) - 1
+        assert self.mini_batch_size is not None, "items are counted where mini-batches differ"
         batches, items = self._begins[bisect_right(self._begins, item, key=itemgetter(1)) - 1]
         return batches + (item - items) // self.mini_batch_size
+
+    def sizes_of(self, mini_batch: int, batches: int) -> array[int] | None:
+        """Return the sizes of consecutive mini-batches in bytes; None where nobody asked when it was cut."""
+        if self._sizes is None:
+            return None
+        ends = self._sizes.read(mini_batch, batches + 1)
+        return array("Q", map(sub, ends[1:], ends))
 
     @property
     def extended_at(self) -> list[tuple[int, int]]:
@@ -248,57 +279,66 @@ class Manifest:
         if self._summary is not None and summary != self._summary:
             raise damaged(self._folder / PLAN, "it has changed since it was opened")
         self._check_sizes(summary)
-        self._check_offsets(summary)
+        for name in summary.numbers:
+            self._check_numbers(name, summary)
         self._check_paths(summary)
 
     def close(self) -> None:
         """Close the files; safe to repeat."""
-        for descriptor in (self._paths, self._offsets):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._paths = self._offsets = -1
+        for numbers in self._numbers.values():
+            numbers.close()
+        if self._paths >= 0:
+            os.close(self._paths)
+            self._paths = -1
 
     def _bounds(self, mini_batch: int) -> tuple[int, int]:
-        entries = entries_from_bytes(os.pread(self._offsets, 2 * ENTRY_BYTES, mini_batch * ENTRY_BYTES))
+        entries = self._offsets.read(mini_batch, 2)
         if len(entries) != 2 or not 0 < entries[1] - entries[0] <= os.fstat(self._paths).st_size:
             raise damaged(self._folder / OFFSETS, f"the entries of mini-batch {mini_batch} make no sense")
         return entries[0], entries[1]
 
     def _check_sizes(self, summary: Summary) -> None:
-        expected = (
-            (PATHS, self._paths, summary.paths_size),
-            (OFFSETS, self._offsets, (summary.mini_batches + 1) * ENTRY_BYTES),
-        )
+        missing = [name for name in summary.numbers if name not in self._numbers]
+        if missing:
+            raise damaged(self._folder / missing[0], "it is missing")
+        entries = (summary.mini_batches + 1) * ENTRY_BYTES
+        expected = [(PATHS, self._paths, summary.paths_size)]
+        expected += [(name, self._numbers[name].descriptor, entries) for name in summary.numbers]
         is_extending = (self._folder / EXTENDING).exists()
         for name, descriptor, size in expected:
             actual = os.fstat(descriptor).st_size
             if actual < size or (actual > size and not is_extending):
                 raise damaged(self._folder / name, f"it has {actual} bytes instead of {size}")
 
-    def _check_offsets(self, summary: Summary) -> None:
-        checksum, last = 0, -1
-        for block in _blocks(self._offsets, (summary.mini_batches + 1) * ENTRY_BYTES):
+    def _check_numbers(self, name: str, summary: Summary) -> None:
+        """Check a file of numbers: it begins with 0, increases, and ends where the plan does."""
+        path, checksum, last = self._folder / name, 0, -1
+        is_wrong = gt if name == SIZES else ge  # files may be empty
+        for block in _blocks(self._numbers[name].descriptor, (summary.mini_batches + 1) * ENTRY_BYTES):
             checksum = zlib.crc32(block, checksum)
             entries = entries_from_bytes(block)
-            if last >= entries[0] or any(map(ge, entries, entries[1:])):
-                raise damaged(self._folder / OFFSETS, "its entries do not increase")
+            if is_wrong(last, entries[0]) or any(map(is_wrong, entries, entries[1:])):
+                raise damaged(path, "its entries do not increase")
             if last < 0 and entries[0] != 0:
-                raise damaged(self._folder / OFFSETS, "it does not begin with 0")
+                raise damaged(path, "it does not begin with 0")
             last = entries[-1]
-        if last != summary.paths_size:
-            raise damaged(self._folder / OFFSETS, f"it ends at byte {last} instead of {summary.paths_size}")
-        if checksum != summary.offsets_crc32:
-            raise damaged(self._folder / OFFSETS, "its checksum does not match")
+        end = {OFFSETS: summary.paths_size, ITEMS: summary.items, SIZES: last}[name]
+        if last != end:
+            unit = "byte" if name == OFFSETS else "item"
+            raise damaged(path, f"it ends at {unit} {last} instead of {end}")
+        if checksum != summary.crc32_of(name):
+            raise damaged(path, "its checksum does not match")
 
     def _check_paths(self, summary: Summary) -> None:
-        checksum = items = 0
+        checksum = paths = 0
         for block in _blocks(self._paths, summary.paths_size):
             checksum = zlib.crc32(block, checksum)
-            items += block.count(b"\0")
+            paths += block.count(b"\0")
         if checksum != summary.paths_crc32:
             raise damaged(self._folder / PATHS, "its checksum does not match")
-        if items != summary.items:
-            raise damaged(self._folder / PATHS, f"it holds {items} paths instead of {summary.items}")
+        expected = summary.items if summary.entries is None else summary.entries
+        if paths != expected:
+            raise damaged(self._folder / PATHS, f"it holds {paths} paths instead of {expected}")
 
 
 def _blocks(descriptor: int, size: int) -> Iterator[bytes]:

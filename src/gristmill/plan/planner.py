@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from pathlib import Path
 
 from gristmill.errors import InputError, PlanError
-from gristmill.plan.batches import BatchCutter
+from gristmill.plan.batches import Ends
 from gristmill.plan.comparison import Changes, differences
+from gristmill.plan.cut import Cut
 from gristmill.plan.draft import ManifestDraft
 from gristmill.plan.extension import extend, undo_unfinished
 from gristmill.plan.input_list import InputList
@@ -38,7 +39,10 @@ class Planner:
     folder
         Where the manifest is written; it is created where it is missing, and never listed itself.
     mini_batch_size
-        Files per mini-batch, at least 1.
+        Files per mini-batch, at least 1; None: any number, where the size in bytes is what counts.
+    mini_batch_bytes
+        Bytes per mini-batch, except that a larger file is alone; None: any number, and no file is asked for
+        its size.
     recursive
         Whether sub-folders are searched.
     include_hidden
@@ -58,7 +62,7 @@ class Planner:
         When there is no such input or input list, or a pattern has no meaning.
     PlanError
         When the folder cannot be written, or holds a damaged manifest, or a complete one that was cut
-        with another `mini_batch_size`.
+        in another way.
     """
 
     def __init__(
@@ -66,7 +70,8 @@ class Planner:
         *,
         root: Path,
         folder: Path,
-        mini_batch_size: int,
+        mini_batch_size: int | None,
+        mini_batch_bytes: int | None = None,
         recursive: bool = True,
         include_hidden: bool = False,
         exclude: Collection[Path] = (),
@@ -81,6 +86,7 @@ class Planner:
         self._failure: Exception | None = None
         self.complete: bool = False
         """Whether all mini-batches are on disk, durably."""
+        self._cut = cut = Cut(files=mini_batch_size, bytes=mini_batch_bytes)
         own = [*exclude, folder]
 
         def source() -> Listing | InputList | Sample:
@@ -104,11 +110,11 @@ class Planner:
 
         self._source: Callable[[], Source] = source
         if (folder / PLAN).exists():
-            self._open_complete(mini_batch_size)
+            self._open_complete()
             return
-        self._cutter = BatchCutter(mini_batch_size)
         self._listing = source()
-        self._draft = _new_draft(folder)
+        self._cutter = cut.cutter(self._listing.root)
+        self._draft = _new_draft(folder, cut)
         self._previous = self._draft.previous
         self.manifest: Manifest = Manifest(folder, root=self._listing.root, mini_batch_size=mini_batch_size)
         """The mini-batches that are on disk so far; it grows with each step."""
@@ -123,7 +129,7 @@ class Planner:
 
     @property
     def items(self) -> int:
-        """The number of files in these mini-batches."""
+        """The number of items in these mini-batches."""
         return self.manifest.items
 
     @property
@@ -244,15 +250,15 @@ class Planner:
         self._previous.close()
         self.manifest.close()
 
-    def _open_complete(self, mini_batch_size: int) -> None:
+    def _open_complete(self) -> None:
         undo_unfinished(self._folder)
         self.manifest = Manifest.open(self._folder)
-        if self.manifest.mini_batch_size != mini_batch_size:
+        if self.manifest.cut != self._cut:
+            was = self.manifest.cut.words()
             self.manifest.close()
             raise PlanError(
-                f"the manifest in {str(self._folder)!r} was cut into mini-batches of "
-                f"{self.manifest.mini_batch_size} files, not {mini_batch_size}; "
-                "keep that size, or start again in a new folder"
+                f"the manifest in {str(self._folder)!r} was cut into mini-batches of {was}, "
+                f"not of {self._cut.words()}; keep that size, or start again in a new folder"
             )
         self._previous = PreviousManifest(self._folder)
         self._previous.accept()
@@ -261,13 +267,15 @@ class Planner:
     def _plan(self, draft: ManifestDraft) -> Generator[None, None, None]:
         """All the work, with a pause after each bounded piece of it."""
         for prefix, names in self._listing.walk():
-            if names:
-                data = self._cutter.add(prefix, names)
+            for some in _portions(names, self._cutter.most_names):
+                data = self._cutter.add(prefix, some)
                 self._pending.append(data)
                 self._pending_bytes += len(data)
                 if self._pending_bytes >= FLUSH_BYTES:
                     self._flush(draft)
-            yield
+                yield
+            if not names:
+                yield
         if not self._cutter.items:
             raise _no_files(self._listing)
         self._cutter.finish()
@@ -278,20 +286,24 @@ class Planner:
         self._finish(draft)
 
     def _flush(self, draft: ManifestDraft) -> None:
-        boundaries = self._cutter.take_boundaries()
-        if not self._pending and not boundaries:
+        ends = self._cutter.take_ends()
+        if not self._pending and not ends.paths:
             return
         paths, self._pending, self._pending_bytes = b"".join(self._pending), [], 0
-        draft.append(paths, boundaries)
-        whole = draft.mini_batches * self.manifest.mini_batch_size
-        self.manifest.grow(draft.mini_batches, min(whole, self._cutter.items))
+        draft.append(paths, ends)
+        self.manifest.grow(draft.mini_batches, self._items_in(draft.mini_batches, ends))
+
+    def _items_in(self, mini_batches: int, ends: Ends) -> int:
+        if ends.items is not None:
+            return ends.items[-1] if ends.items else self.manifest.items
+        assert self._cut.files is not None, "items are counted where mini-batches differ"
+        return min(mini_batches * self._cut.files, self._cutter.items)
 
     def _finish(self, draft: ManifestDraft) -> None:
         listing = self._listing
         draft.finish(
             root=listing.root,
             items=self._cutter.items,
-            mini_batch_size=self.manifest.mini_batch_size,
             skipped=listing.skipped,
             notices=listing.notices,
         )
@@ -299,14 +311,20 @@ class Planner:
         self.complete = True
 
 
-def _new_draft(folder: Path) -> ManifestDraft:
+def _portions(names: list[bytes], most: int) -> Iterator[list[bytes]]:
+    if len(names) <= most:
+        return iter([names] if names else [])
+    return (names[begin : begin + most] for begin in range(0, len(names), most))
+
+
+def _new_draft(folder: Path, cut: Cut) -> ManifestDraft:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise PlanError(
             f"the folder {str(folder)!r} cannot be made: {error.strerror}; give yourself access to its parent"
         ) from error
-    return ManifestDraft(folder)
+    return ManifestDraft(folder, cut)
 
 
 _REMEDIES = {

@@ -1,10 +1,10 @@
 """The manifest of a listing that was cut off, and how much of it still holds.
 
 A process that is killed while it lists leaves mini-batches that may have been worked on already. The
-folder is listed anew, since it may have changed; the old files are set aside as ``paths.previous`` and
-``offsets.previous``, and the new listing is compared with them as it is written. At the first difference
-they are cut down to what both have in common, on disk and before the new mini-batch exists. So at every
-moment, and after any number of interruptions, they hold the mini-batches on which all listings agree.
+folder is listed anew, since it may have changed; the old files are set aside as ``paths.previous`` and the
+like, and the new listing is compared with them as it is written. At the first difference they are cut down to
+what both have in common, on disk and before the new mini-batch exists. So at every moment, and after any
+number of interruptions, they hold the mini-batches on which all listings agree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import os
 from array import array
 from pathlib import Path
 
-from gristmill.plan.layout import ENTRY_BYTES, OFFSETS, PATHS, entries_from_bytes
+from gristmill.plan.batches import Ends
+from gristmill.plan.layout import ITEMS, OFFSETS, PATHS, SIZES
+from gristmill.plan.numbers import ENTRY_BYTES, entries_from_bytes
 
 _SUFFIX = ".previous"
 
@@ -25,15 +27,16 @@ def set_aside(folder: Path) -> None:
     """
     if (folder / (PATHS + _SUFFIX)).exists():
         return
-    for name in (OFFSETS, PATHS):
+    (folder / SIZES).unlink(missing_ok=True)
+    for name in (ITEMS, OFFSETS, PATHS):
         if (folder / name).exists():
             (folder / name).rename(folder / (name + _SUFFIX))
 
 
 def forget(folder: Path) -> None:
     """Remove the files that were set aside; safe to repeat."""
-    (folder / (PATHS + _SUFFIX)).unlink(missing_ok=True)
-    (folder / (OFFSETS + _SUFFIX)).unlink(missing_ok=True)
+    for name in (PATHS, OFFSETS, ITEMS):
+        (folder / (name + _SUFFIX)).unlink(missing_ok=True)
 
 
 class PreviousManifest:
@@ -49,6 +52,7 @@ class PreviousManifest:
         self._folder = folder
         self._paths = _open_existing(folder / (PATHS + _SUFFIX))
         self._offsets = _open_existing(folder / (OFFSETS + _SUFFIX)) if self._paths >= 0 else -1
+        self._items = _open_existing(folder / (ITEMS + _SUFFIX)) if self._paths >= 0 else -1
         self.exists: bool = self._paths >= 0
         """Whether an earlier listing was cut off here."""
         self.unchanged_mini_batches = 0
@@ -58,7 +62,7 @@ class PreviousManifest:
         self._agreed_bytes = 0
         self._paths_differ = False
 
-    def compare(self, paths: bytes, at: int, boundaries: array[int]) -> None:
+    def compare(self, paths: bytes, at: int, ends: Ends) -> None:
         """Compare the next part of the new manifest, before it is written.
 
         Parameters
@@ -67,7 +71,7 @@ class PreviousManifest:
             The next bytes of `paths`.
         at
             Where they begin.
-        boundaries
+        ends
             The ends of the next mini-batches, all within `paths` and what came before.
         """
         if self.compared:
@@ -77,8 +81,12 @@ class PreviousManifest:
             same = len(paths) if old == paths else _common_length(old, paths)
             self._agreed_bytes = at + same
             self._paths_differ = same < len(paths)
-        for boundary, old_boundary in zip(boundaries, self._old_boundaries(len(boundaries)), strict=False):
-            if boundary != old_boundary or boundary > self._agreed_bytes:
+        old_ends = self._old(self._offsets, len(ends.paths))
+        new_items = ends.items or array("Q")
+        old_items = self._old(self._items, len(new_items))
+        for number, (end, old_end) in enumerate(zip(ends.paths, old_ends, strict=False)):
+            is_same = new_items[number : number + 1] == old_items[number : number + 1]
+            if end != old_end or end > self._agreed_bytes or not is_same:
                 self.conclude()
                 return
             self.unchanged_mini_batches += 1
@@ -108,20 +116,21 @@ class PreviousManifest:
 
     def close(self) -> None:
         """Close the files; safe to repeat."""
-        for descriptor in (self._paths, self._offsets):
+        for descriptor in (self._paths, self._offsets, self._items):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._paths = self._offsets = -1
+        self._paths = self._offsets = self._items = -1
 
     def _known(self) -> int:
         size = os.fstat(self._offsets).st_size if self._offsets >= 0 else 0
         return max(0, size // ENTRY_BYTES - 1)
 
-    def _old_boundaries(self, count: int) -> array[int]:
-        if self._offsets < 0:
+    def _old(self, descriptor: int, count: int) -> array[int]:
+        """Return the next ends of the old manifest, those that are to be compared next."""
+        if descriptor < 0:
             return array("Q")
         first = (self.unchanged_mini_batches + 1) * ENTRY_BYTES
-        return entries_from_bytes(os.pread(self._offsets, count * ENTRY_BYTES, first))
+        return entries_from_bytes(os.pread(descriptor, count * ENTRY_BYTES, first))
 
 
 def _open_existing(path: Path) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gristmill.errors import PlanError
-from gristmill.plan.layout import write_all
+from gristmill.plan.numbers import write_all
 
 RUN_NAMES = 32_768
 """Names in one sorted run: sorting that many takes about five milliseconds."""

@@ -172,7 +172,7 @@ def _running(one: Present, folder: JobFolder, job: Job) -> InFlight | None:
     )
 
 
-def _inputs(plan: Path, span: Span, mini_batch_size: int) -> tuple[tuple[str, ...], int]:
+def _inputs(plan: Path, span: Span, mini_batch_size: int | None) -> tuple[tuple[str, ...], int]:
     """Name the inputs of a span, and say how many they are; nothing where the plan cannot be read."""
     try:
         manifest = _manifest(plan, span.first + 1, mini_batch_size)
@@ -185,13 +185,13 @@ def _inputs(plan: Path, span: Span, mini_batch_size: int) -> tuple[tuple[str, ..
     return tuple(map(os.fsdecode, names[:MOST_INPUTS])), len(names)
 
 
-def _manifest(plan: Path, mini_batches: int, mini_batch_size: int) -> Manifest:
+def _manifest(plan: Path, mini_batches: int, mini_batch_size: int | None) -> Manifest:
     """Open a plan; of one that is still being made, as much as a worker has been given of it."""
     try:
         return Manifest.open(plan)
     except PlanError:
         manifest = Manifest(plan, root=plan, mini_batch_size=mini_batch_size)
-        manifest.grow(mini_batches, mini_batches * mini_batch_size)  # only the last of a plan has fewer
+        manifest.grow_to(mini_batches)  # only the last of a plan has fewer
         return manifest
 
 

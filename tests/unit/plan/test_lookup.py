@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.plan import lookup
-from gristmill.plan.layout import OFFSETS, PATHS, bytes_from_entries
+from gristmill.plan.layout import OFFSETS, PATHS
 from gristmill.plan.lookup import Place
+from gristmill.plan.numbers import bytes_from_entries
 
 NAMES = st.sets(
     st.lists(st.binary(min_size=1, max_size=3).filter(lambda part: not set(part) & {0, 47}), min_size=1).map(

@@ -173,7 +173,7 @@ def test_a_full_disk_is_a_plan_error(root: Path, folder: Path, monkeypatch: pyte
     def full(descriptor: int, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gristmill.plan.draft.write_all", full)
+    monkeypatch.setattr("gristmill.plan.appending.write_all", full)
     with pytest.raises(PlanError, match="cannot be written: No space left on device; free some space"):
         finished(planner)
     planner.close()
@@ -189,7 +189,7 @@ def test_a_complete_manifest_is_not_made_again(root: Path, folder: Path) -> None
 
 def test_a_complete_manifest_of_another_size_is_refused(root: Path, folder: Path) -> None:
     finished(Planner(root=root, folder=folder, mini_batch_size=3)).close()
-    with pytest.raises(PlanError, match="was cut into mini-batches of 3 files, not 4; keep that size"):
+    with pytest.raises(PlanError, match="was cut into mini-batches of 3 files, not of 4 files; keep"):
         Planner(root=root, folder=folder, mini_batch_size=4)
 
 
