@@ -5,9 +5,11 @@ What the guard itself does stands in `guard`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 
+from gristmill.engine.guard import CLEAN
 from gristmill.engine.launch import Assignment
 from gristmill.engine.process import Process, start_guard
 
@@ -38,11 +40,23 @@ class Guarding:
         self.close()
         self.start()
 
-    def close(self) -> None:
-        """Let the guard end, and wait for it."""
+    def close(self, *, is_clean: bool = False) -> None:
+        """Let the guard end, and wait for it.
+
+        Parameters
+        ----------
+        is_clean
+            Whether no process and no folder of the run is left: then the guard does not look, either.
+        """
         if self._guard is not None:
             self._selector.unregister(self._guard)
+            if is_clean:
+                self._say_clean()
             os.close(self._pipe)
             self._guard.wait()
             self._guard.close()
             self._guard = None
+
+    def _say_clean(self) -> None:
+        with contextlib.suppress(BrokenPipeError):  # somebody killed the guard, and it is all the same
+            os.write(self._pipe, CLEAN)

@@ -253,7 +253,8 @@ class LocalEngine:
         happened = supervisor.on_death()
         events.extend(happened)
         self._performance.note_end(supervisor.worker, supervisor.process.id, supervisor.peak_bytes)
-        sweep(WORKER_MARK, supervisor.mark)
+        if not self._closing:  # else whatever is left of the whole run is killed in a moment
+            sweep(WORKER_MARK, supervisor.mark)
         for file in (supervisor.incoming, supervisor.process):
             self._selector.unregister(file)
         if supervisor.outgoing in self._selector.get_map():
@@ -357,9 +358,9 @@ class LocalEngine:
             seat.slot.close()
         self._seats.clear()
         sweep(RUN_MARK, self._assignment.run_id)
-        self._guarding.close()
-        self._watchdog.close()
         shutil.rmtree(self._assignment.scratch, ignore_errors=True)
+        self._guarding.close(is_clean=True)
+        self._watchdog.close()
         if self._ignores_children:
             self._ignores_children = False
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -45,7 +45,8 @@ def sweep(mark: str, value: str, limit_s: float = 30.0) -> int:
         is_open = any(newborn_looks[process] < _LOOKS_AT_NEWBORN for process in newborn)
         empty_looks = 0 if victims or is_open else empty_looks + 1
         killed.update(process for process in victims if _kill(process, wanted))
-        time.sleep(_BETWEEN_LOOKS_S)
+        if empty_looks < 2:
+            time.sleep(_BETWEEN_LOOKS_S)
     return len(killed)
 
 

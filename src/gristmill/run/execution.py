@@ -29,7 +29,7 @@ from gristmill.run.outputs import Outputs
 from gristmill.run.progress import Progress
 from gristmill.run.records import PlanComplete, Record, Start
 from gristmill.run.report import ProgressLog
-from gristmill.run.scheduler import Scheduler
+from gristmill.run.scheduler import PLANNING_SLICE_S, Scheduler
 from gristmill.run.triage import Rules
 
 _COMPARING_SLICE_S = 0.05
@@ -184,7 +184,7 @@ class Execution:
         )
         self._planner = planner
         while not planner.complete and not planner.mini_batches:
-            planner.step(_COMPARING_SLICE_S)
+            planner.step(PLANNING_SLICE_S)
 
     @property
     def useful_workers(self) -> int:

@@ -9,8 +9,12 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from doubles.assignment import DEADLINE_S, TELL, Bench, settled
 from gristmill.engine.contract import Farewell, Notice, Span, Task, WorkerEnded
+from gristmill.engine.guard import CLEAN
+from gristmill.engine.process import start_guard
 from gristmill.engine.sweep import RUN_MARK
 from unit.engine.conftest import Open
 
@@ -189,3 +193,23 @@ def test_what_an_earlier_run_left_is_swept_away_at_the_start(open_engine: Open) 
         _, shift = open_engine("def run(mini_batch):\n    return mini_batch", earlier_runs=("earlier-run",))
         assert left.wait(DEADLINE_S) == -9
     shift.ready()
+
+
+@pytest.mark.parametrize(("last_word", "lives_on"), [(CLEAN, True), (b"", False)])
+def test_a_guard_looks_for_what_is_left_unless_it_is_told_that_nothing_is(
+    tmp_path: Path, last_word: bytes, lives_on: bool
+) -> None:
+    run_id = f"told-{os.getpid()}-{len(last_word)}"
+    left = subprocess.Popen(["sleep", "600"], env={**os.environ, RUN_MARK: run_id})
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    try:
+        guard, pipe = start_guard(run_id, sys.executable, scratch)
+        os.write(pipe, last_word)
+        os.close(pipe)
+        guard.wait()
+        guard.close()
+        assert (left.poll() is None, scratch.exists()) == (lives_on, lives_on)
+    finally:
+        left.kill()
+        left.wait()
