@@ -5,7 +5,7 @@ import re
 import sys
 import traceback
 from types import TracebackType
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from gristmill_worker.memory import data_limit
 from gristmill_worker.rows import BadReturn
@@ -26,6 +26,15 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "memory"
     return "exception"
+
+
+def blamed_files(error: BaseException) -> List[str]:
+    """Return the files of its mini-batch that an exception blames, in its attribute ``failed_files``."""
+    try:
+        named = getattr(error, "failed_files", None)
+        return [os.fspath(path) for path in named] if isinstance(named, (list, tuple)) else []
+    except Exception:  # not what was meant by it: the whole mini-batch has failed, as without it
+        return []
 
 
 def describe(error: BaseException, script: str, stage: str, code: str = "") -> Tuple[str, str]:

@@ -93,7 +93,7 @@ class Foreground:
     def _run(self) -> None:
         script, terms = self._script, self._terms
         names, paths = self._items()
-        context = Context(self._configuration["job"])
+        context = Context(self._configuration["job"], self._configuration["root"])
         context.minibatch_index, context.attempt = terms["mini_batch"], terms["attempt"]
         files, began = len(paths), time.monotonic()
         result = script.run(paths, context) if script.takes_context else script.run(paths)

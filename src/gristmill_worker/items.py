@@ -21,6 +21,7 @@ class ItemReader:
     def __init__(self, folder: str, root: str) -> None:
         self._paths = out_of_reach(os.open(os.path.join(folder, "paths"), os.O_RDONLY))
         self._offsets = out_of_reach(os.open(os.path.join(folder, "offsets"), os.O_RDONLY))
+        self.root = root
         self._prefix = root if root.endswith("/") else root + "/"
         self._encoding = sys.getfilesystemencoding()
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 from gristmill_worker import slot as slots
 from gristmill_worker import wire
 from gristmill_worker.channel import Channel, tasks_of
-from gristmill_worker.failure import describe, reason_of
+from gristmill_worker.failure import blamed_files, describe, reason_of
 from gristmill_worker.faults import reach
 from gristmill_worker.items import ItemReader
 from gristmill_worker.memory import peak_bytes
@@ -60,7 +60,7 @@ class Worker:
         self._outbox = outbox
         self._encode = encode
         self._error_log = error_log
-        self._context = Context(job_name)
+        self._context = Context(job_name, items.root)
         self._process = os.getpid()
         self._queue: Deque[Task] = deque()
         self._ordinal = 0
@@ -269,6 +269,7 @@ class Worker:
                 "seconds": (time.monotonic_ns() - began_ns) / 1e9,
                 "log_offset": position,
                 "opened": os.fsdecode(self._slot.opened()),
+                "blamed": [] if reason else blamed_files(error),
                 "leaving": _LEAVING.format(", ".join(held)) if held else None,
             },
         )

@@ -80,7 +80,7 @@ class Rehearsal:
         self._process = os.getpid()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._stack = out_of_reach(os.open(terms["stack"], flags, 0o600))
-        self._context = Context(configuration["job"])
+        self._context = Context(configuration["job"], configuration["root"])
         self._script: Script
         self._calls = 0
 

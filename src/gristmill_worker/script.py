@@ -28,13 +28,16 @@ class Context:
         Number of this try, from 1.
     job_name
         Name of the job.
+    input_folder
+        The folder that the job's files lie in, or below.
     """
 
-    def __init__(self, job_name: str) -> None:
+    def __init__(self, job_name: str, input_folder: str = "") -> None:
         self.partition_key_value: dict = {}  # type: ignore[type-arg]  # Python 3.8 cannot subscript dict
         self.minibatch_index = 0
         self.attempt = 1
         self.job_name = job_name
+        self.input_folder = input_folder
 
 
 class Script:

@@ -120,6 +120,9 @@ class ScriptedEngine:
     opens: Callable[[Span, int], int | None] = lambda span, poisoned: None
     """Which item of a range with a poison at some item is opened last before it strikes; None: not known."""
 
+    blames: Callable[[Sequence[int]], Sequence[int]] = lambda poisoned: ()
+    """Which items an exception names, of those with a poison in its range."""
+
     def __post_init__(self) -> None:
         self.clock = 0.0
         self.answers: Counter[int] = Counter()
@@ -365,6 +368,8 @@ class ScriptedEngine:
         last = self.opens(span._replace(items=items), bad[0]) if bad else None
         if last is not None:
             failed = failed._replace(opened=f"/in/{span.first}-{last}")
+        blamed = tuple(f"/in/{span.first}-{item}" for item in self.blames(bad))
+        failed = failed._replace(blamed=blamed if act == "raise" else ())
         events.append(failed._replace(alone_next=act == "evicted", cannot_write=act == "no_disk"))
         if act in ("exit", "hang", "evicted", "cut_short", "memory"):
             self._end(worker, events)

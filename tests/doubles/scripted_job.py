@@ -114,6 +114,7 @@ class ScriptedJob:
     stop_when: tuple[StopRule, ...] = ()
     calls: Counter[int] = field(default_factory=Counter)
     opens: Callable[[Span, int], int | None] = lambda span, poisoned: None
+    blames: Callable[[Sequence[int]], Sequence[int]] = lambda poisoned: ()
 
     def __post_init__(self) -> None:
         self.staging = self.folder / "staging"
@@ -153,7 +154,7 @@ class ScriptedJob:
                 script=self.script, poisons=self.poisons, starts=starts or {},
                 workers=workers, fence=fence, seed=seed, rows=self.rows, columns=self.columns,
                 modules=modules, calls=self.calls,
-                dying_in_shutdown=dying_in_shutdown, opens=self.opens,
+                dying_in_shutdown=dying_in_shutdown, opens=self.opens, blames=self.blames,
             )  # fmt: skip
 
         begun = self.begin(

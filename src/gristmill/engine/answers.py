@@ -64,6 +64,7 @@ def failed_in(message: Mapping[str, Any], worker: int, log: str) -> Failed:
         log,
         bool(message["leaving"]),
         message["opened"],
+        tuple(message["blamed"]),
         cannot_write=message["reason"] == Reason.INFRASTRUCTURE.value,
     )
 

@@ -102,6 +102,8 @@ class Failed(NamedTuple):
     """Whether the worker ends because of it; a `WorkerEnded` follows."""
     opened: str = ""
     """The input file that the script opened last, as it named it; empty where it is not known."""
+    blamed: tuple[str, ...] = ()
+    """The files of the mini-batch that the script's exception names as those to blame (``failed_files``)."""
     alone_next: bool = False
     """Whether the next try is to be alone on its node; only with `Reason.INFRASTRUCTURE`."""
     activity: str = ""

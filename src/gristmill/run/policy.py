@@ -50,18 +50,21 @@ class FailedRange:
     attempt: int
     """Number of the try that failed, from 1."""
     reason: Reason
+    is_blamed: bool = False
+    """Whether the script itself has named the files that are to blame."""
 
 
 def after_failure(failed: FailedRange, max_retries: int, isolates: bool) -> AfterFailure:
     """Decide what follows a failed try: ``max_retries`` retries means one try more.
 
     A mini-batch whose tries are used up is taken apart, and so is each of its parts that fails, until the
-    file that is to blame is alone; that one has `TRIES_ALONE` tries.
+    file that is to blame is alone; that one has `TRIES_ALONE` tries. Where the script names the files itself,
+    nothing else of the mini-batch has to be repeated to find them.
 
     Source: contract, sections 2, 5.1 and 5.3.
     """
     can_divide = isolates and failed.items > 1
-    if failed.is_part:
+    if failed.is_part or (isolates and failed.is_blamed):
         most = TRIES_ALONE if failed.items == 1 else 1
     elif can_divide and failed.reason in _HALVED_AT_ONCE:
         most = 1

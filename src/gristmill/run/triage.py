@@ -8,7 +8,7 @@ script's fault, and a million files are not halved one after the other.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gristmill.engine.contract import Failed, Reason, Span
@@ -200,7 +200,7 @@ class Triage:
             return False
         for failed in self._suspended:
             items = self._items(failed.span)
-            if items > 1:
+            if items > 1 and not self._blamed(failed):  # else it is known which files are to be alone
                 self._suspended.remove(failed)
                 self._record_try(failed, is_final=False)
                 wanted = min(items, PLACES)
@@ -265,7 +265,11 @@ class Triage:
     def _decided(self, failed: Failed) -> policy.AfterFailure:
         span = failed.span
         told = policy.FailedRange(
-            items=self._items(span), is_part=bool(span.items), attempt=failed.attempt, reason=failed.reason
+            items=self._items(span),
+            is_part=bool(span.items),
+            attempt=failed.attempt,
+            reason=failed.reason,
+            is_blamed=bool(self._blamed(failed)),
         )
         return policy.after_failure(told, self._rules.max_retries, self._isolates)
 
@@ -310,21 +314,31 @@ class Triage:
         return span.items or self._plan.manifest.item_count(span.first)
 
     def _suspects(self, failed: Failed) -> list[int]:
-        """Return the item that the script opened last, unless such an item of the mini-batch was good before.
+        """Return the items that the script blames, or else the one that it opened last.
 
-        A script that opens all of its files before it works on them opens the last one last, whoever is bad.
+        Not that one, where such an item of the mini-batch was good before: a script that opens all of its
+        files before it works on them opens the last one last, whoever is bad.
         """
+        blamed = self._blamed(failed)
+        if blamed or self._was_misled(failed.span.first):
+            return blamed
+        opened = self._items_of([failed.opened], failed.span)
+        self._suspected.setdefault(failed.span.first, []).extend(opened)
+        return opened
+
+    def _blamed(self, failed: Failed) -> list[int]:
+        return self._items_of(failed.blamed, failed.span) if failed.blamed else []
+
+    def _items_of(self, paths: Sequence[str], span: Span) -> list[int]:
+        """Return the numbers of those items of a range that have one of these paths."""
         root = os.fsencode(self._plan.manifest.root)
-        opened, span = os.fsencode(failed.opened), failed.span
-        if not opened.startswith(root) or self._was_misled(span.first):
+        raw = [os.fsencode(path) for path in paths]
+        names = {path[len(root) :].lstrip(b"/") for path in raw if path.startswith(root)}
+        if not names:
             return []
-        name = opened[len(root) :].lstrip(b"/")
-        names = self._plan.manifest.paths_of(span.first)
-        item = names.index(name) if name in names else -1
-        if not span.first_item <= item < span.first_item + self._items(span):
-            return []
-        self._suspected.setdefault(span.first, []).append(item)
-        return [item]
+        last = span.first_item + self._items(span)
+        listed = self._plan.manifest.paths_of(span.first)
+        return [item for item in range(span.first_item, last) if listed[item] in names]
 
     def _was_misled(self, mini_batch: int) -> bool:
         """Say whether a file of a mini-batch was tried alone for being opened last, and has not failed."""

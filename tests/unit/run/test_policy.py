@@ -32,8 +32,9 @@ def after(
     is_part: bool = False,
     reason: Reason = Reason.EXCEPTION,
     isolates: bool = True,
+    is_blamed: bool = False,
 ) -> str:
-    failed = FailedRange(items=items, is_part=is_part, attempt=attempt, reason=reason)
+    failed = FailedRange(items=items, is_part=is_part, attempt=attempt, reason=reason, is_blamed=is_blamed)
     return after_failure(failed, max_retries, isolates).value
 
 
@@ -68,6 +69,16 @@ def test_a_mini_batch_of_one_file_has_all_its_tries() -> None:
 def test_a_part_has_one_try_and_a_single_file_two() -> None:
     assert after(1, items=5, is_part=True) == "divide"
     assert [after(attempt, items=1, is_part=True) for attempt in (1, 2)] == ["retry", "give up"]
+
+
+def test_where_the_script_names_the_files_nothing_is_repeated_as_a_whole() -> None:
+    assert after(1, is_blamed=True) == "divide"
+    assert [after(attempt, items=1, is_blamed=True) for attempt in (1, 2)] == ["retry", "give up"]
+
+
+def test_files_that_the_script_names_are_not_taken_out_once_isolation_is_off() -> None:
+    decisions = [after(attempt, isolates=False, is_blamed=True) for attempt in (1, 2, 3, 4)]
+    assert decisions == ["retry"] * 3 + ["give up"]
 
 
 def test_a_part_is_given_up_once_isolation_is_off() -> None:

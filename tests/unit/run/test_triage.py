@@ -156,3 +156,31 @@ def test_parts_of_an_earlier_start_are_tried_before_there_is_a_verdict(make: Mak
     ended = job.start(workers=1)
     assert end(ended) is End.ALL_DONE
     assert (ended.ledger.items_failed, ended.ledger.items_succeeded) == (11, 1)
+
+
+@pytest.mark.parametrize("bad", [[3], [0, 9], [2, 3, 4], [0, 2, 4, 6, 8], [*range(9)]])
+def test_files_that_the_script_names_are_tried_alone_and_the_others_once_more(
+    make: Make, bad: list[int]
+) -> None:
+    job = make(20, 10, range(0), max_retries=3)
+    job.poisons = {(1, item): "raise" for item in bad}
+    job.blames = lambda poisoned: poisoned
+    ended = job.start(workers=1)
+    assert (ended.ledger.items_failed, ended.ledger.items_succeeded) == (len(bad), 20 - len(bad))
+    beside = [item for item in range(10) if item not in bad and (item == 0 or item - 1 in bad)]
+    assert job.calls[1] == 1 + 2 * len(bad) + len(beside)
+
+
+def test_files_that_are_named_and_not_in_the_mini_batch_do_not_count(make: Make) -> None:
+    job = make(20, 10, range(0), max_retries=3)
+    job.poisons = {(1, 4): "raise"}
+    job.blames = lambda poisoned: [77]
+    ended = job.start(workers=1)
+    assert ended.ledger.items_failed == 1
+    assert job.calls[1] >= 4  # it is repeated as a whole, as if nothing had been named
+
+
+def test_a_script_that_names_every_file_of_the_input_is_found_out(make: Make) -> None:
+    job = make(1000, 10, range(1000))
+    job.blames = lambda poisoned: poisoned
+    assert end(job.start(workers=1)) is End.SCRIPT
