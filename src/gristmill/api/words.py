@@ -20,6 +20,7 @@ _IN_PYTHON = {
     "--use-current-python": "settings={'gristmill.use_current_python': True}",
     "--workers": "workers=",
     "--mini-batch-size": "mini_batch_size=",
+    "--mini-batch-bytes": "settings={'gristmill.mini_batch_bytes': …}",
     "--timeout": "timeout=",
     "--init-timeout": "settings={'gristmill.init_timeout': …}",
     "--memory-per-worker": "settings={'gristmill.memory_per_worker': …}",

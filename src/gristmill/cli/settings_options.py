@@ -49,6 +49,12 @@ _SETTINGS = (
     ),
     _Setting("--mini-batch-size", "settings.mini_batch_size", "N", "files for one call of run()"),
     _Setting(
+        "--mini-batch-bytes",
+        "gristmill.mini_batch_bytes",
+        "SIZE",
+        "bytes of files for one call of run(), such as 64MB; a larger file is alone",
+    ),
+    _Setting(
         "--timeout", "settings.retry_settings.timeout", "S", "seconds for one call of run()", may_change=True
     ),
     _Setting(

@@ -173,6 +173,7 @@ class Execution:
             root=job.input,
             folder=self.folder.plan,
             mini_batch_size=settings.mini_batch_size,
+            mini_batch_bytes=settings.mini_batch_bytes,
             recursive=settings.recursive,
             include_hidden=settings.include_hidden,
             exclude=[job.output, job.staging, self.folder.path],

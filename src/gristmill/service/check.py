@@ -196,6 +196,7 @@ class _Stage:
             root=input_path,
             folder=self._folder / "plan",
             mini_batch_size=settings.mini_batch_size,
+            mini_batch_bytes=settings.mini_batch_bytes,
             recursive=settings.recursive,
             include_hidden=settings.include_hidden,
             exclude=[self._folder],

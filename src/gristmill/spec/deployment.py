@@ -184,7 +184,8 @@ def settings_of(settings: SettingsSection, extensions: Extensions) -> Settings:
     """Turn the sections of a checked document into the settings of a job."""
     workers = extensions.workers or settings.max_concurrency_per_instance
     return Settings(
-        mini_batch_size=settings.mini_batch_size,
+        mini_batch_size=_most_files(settings, extensions),
+        mini_batch_bytes=extensions.mini_batch_bytes,
         output_action=settings.output_action,
         output_file_name=settings.output_file_name,
         output_format=extensions.output_format,
@@ -209,6 +210,12 @@ def settings_of(settings: SettingsSection, extensions: Extensions) -> Settings:
         gpus_per_worker=extensions.gpus_per_worker,
         memory_per_worker_bytes=extensions.memory_per_worker,
     )
+
+
+def _most_files(settings: SettingsSection, extensions: Extensions) -> int | None:
+    """Where a size in bytes is given, the number of files is a bound only if it is given too."""
+    is_given = "mini_batch_size" in settings.model_fields_set
+    return settings.mini_batch_size if is_given or extensions.mini_batch_bytes is None else None
 
 
 def _check_exists(path: Path, kind: str) -> None:

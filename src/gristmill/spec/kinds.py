@@ -28,6 +28,8 @@ MOST_WORKERS = 1024
 """Worker processes on one machine; more is a slip of the finger."""
 LEAST_MEMORY = 32_000_000
 """Bytes for one worker; with less, hardly a Python with a library starts."""
+LEAST_MINI_BATCH = 1000
+"""Bytes for one mini-batch; less is a unit that was forgotten."""
 _FORBIDDEN_IN_FILE_NAMES = '~"#%&*:<>?/\\{|}'
 _REGISTRY = re.compile(r"azureml://registries/", re.IGNORECASE)
 _REFERENCE = re.compile(r"azureml:", re.IGNORECASE)
@@ -172,6 +174,24 @@ def gpus(node: Any) -> float:
 
 
 def memory_of_a_worker(node: Any) -> int:
+    """Take the memory for one worker."""
+    given = size(node, "2GB or 512MiB")
+    if given < LEAST_MEMORY:
+        hint = f"; did you mean '{given:g}GB'?" if 0 < given < 1000 else ""
+        raise wrong(f"must be at least 32MB, which Python takes for itself {got(node)}{hint}")
+    return given
+
+
+def size_of_a_mini_batch(node: Any) -> int:
+    """Take the most bytes for one mini-batch."""
+    given = size(node, "64MB or 512KiB")
+    if given < LEAST_MINI_BATCH:
+        hint = f"; did you mean '{given:g}MB'?" if given else ""
+        raise wrong(f"must be at least 1kB {got(node)}{hint}")
+    return given
+
+
+def size(node: Any, examples: str) -> int:
     """Take a size in bytes: a whole number, or a number with its unit, such as 2GB or 512MiB."""
     found = _SIZE.fullmatch(node.text) if isinstance(node, Scalar) else None
     given = _number(node)
@@ -180,10 +200,7 @@ def memory_of_a_worker(node: Any) -> int:
         given = int(float(found[1]) * step ** " kmgt".index(found[2].lower() or " "))
     if given is None or given != given // 1 or given < 0:
         hint = f"; did you mean '{node.text.strip()}B'?" if found and not found[4] and found[2] else ""
-        raise wrong(f"must be a size such as 2GB or 512MiB, or a number of bytes {got(node)}{hint}")
-    if given < LEAST_MEMORY:
-        hint = f"; did you mean '{given:g}GB'?" if 0 < given < 1000 else ""
-        raise wrong(f"must be at least 32MB, which Python takes for itself {got(node)}{hint}")
+        raise wrong(f"must be a size such as {examples}, or a number of bytes {got(node)}{hint}")
     return int(given)
 
 

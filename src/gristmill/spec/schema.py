@@ -225,6 +225,7 @@ class Extensions(Section):
     input_list: Annotated[Path, PlainValidator(kinds.input_list)] | None = None
     shared_header: Flag = False
     gpus_per_worker: Annotated[float, PlainValidator(kinds.gpus)] | None = None
+    mini_batch_bytes: Annotated[int, PlainValidator(kinds.size_of_a_mini_batch)] | None = None
     memory_per_worker: Annotated[int, PlainValidator(kinds.memory_of_a_worker)] | None = None
     limit: Count | None = None
     isolate_failures: Flag | None = None

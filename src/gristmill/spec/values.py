@@ -73,8 +73,8 @@ class Settings:
     ``is_fixed`` says what the plan is or how the output looks: nothing of it can change within a job.
     """
 
-    mini_batch_size: int = field(metadata=_RESULT)
-    """Files for one call of ``run()``; at least 1."""
+    mini_batch_size: int | None = field(metadata=_RESULT)
+    """Files for one call of ``run()``; at least 1. None: only ``mini_batch_bytes`` counts."""
     output_action: OutputAction = field(metadata=_RESULT)
     """Whether results are appended to the predictions file."""
     output_file_name: str = field(metadata=_RESULT)
@@ -125,6 +125,9 @@ class Settings:
     workers use one; None: one each, as far as there are any."""
     memory_per_worker_bytes: int | None = field(metadata=_NO_RESULT, default=None)
     """The most memory that a worker may take with the processes that it starts, in bytes; None: no limit."""
+    mini_batch_bytes: int | None = field(metadata=_RESULT, default=None)
+    """The most bytes of files for one call of ``run()``, except that a larger file is alone; None: files are
+    only counted."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,8 @@ def typed(*words: str) -> list[Override]:
         (["--workers", "auto"], "gristmill.workers", "auto", "--workers auto"),
         (["--workers=4"], "gristmill.workers", "4", "--workers 4"),
         (["--mini-batch-size", "5"], "settings.mini_batch_size", "5", "--mini-batch-size 5"),
-        (["--mini", "5"], "settings.mini_batch_size", "5", "--mini-batch-size 5"),
+        (["--mini-batch-s", "5"], "settings.mini_batch_size", "5", "--mini-batch-size 5"),
+        (["--mini-batch-bytes", "9MB"], "gristmill.mini_batch_bytes", "9MB", "--mini-batch-bytes 9MB"),
         (["--timeout", "0.5"], "settings.retry_settings.timeout", "0.5", "--timeout 0.5"),
         (["--init-timeout", "9"], "gristmill.init_timeout", "9", "--init-timeout 9"),
         (["--memory-per-worker", "2GB"], "gristmill.memory_per_worker", "2GB", "--memory-per-worker 2GB"),
@@ -132,7 +133,7 @@ def test_options_reach_the_service_checked(gristmill: Type, jobs: ScriptedJobs, 
         "--format",
         "azure",
         "--no-recursive",
-        "--mini",
+        "--mini-batch-s",
         "7",
     ]
     names = ["--output", "out", "--job-name", "one", "--overwrite"]

@@ -18,6 +18,7 @@ FIXED = {
     "gristmill.include": "gristmill.include='*.x'",
     "gristmill.exclude": "gristmill.exclude='*.x'",
     "gristmill.include_hidden": "gristmill.include_hidden=true",
+    "gristmill.mini_batch_bytes": "gristmill.mini_batch_bytes=5MB",
     "gristmill.limit": "gristmill.limit=3",
     "gristmill.output_format": "gristmill.output_format=azure",
     "gristmill.recursive": "gristmill.recursive=false",

@@ -208,6 +208,8 @@ EXTENSIONS = [
     ("memory_per_worker: 64000kB", "memory_per_worker_bytes", 64_000_000),
     ("memory_per_worker: 100000000", "memory_per_worker_bytes", 100_000_000),
     ("memory_per_worker: 100000000B", "memory_per_worker_bytes", 100_000_000),
+    ("mini_batch_bytes: 64MB", "mini_batch_bytes", 64_000_000),
+    ("mini_batch_bytes: 4KiB", "mini_batch_bytes", 4096),
     ("error_threshold: 5", "error_threshold", ErrorThreshold(items=5, fraction=None)),
     ("error_threshold: 2.5 %", "error_threshold", ErrorThreshold(items=None, fraction=0.025)),
 ]
@@ -233,6 +235,21 @@ def test_extension_stands_above_the_originals_setting(loaded: Load) -> None:
 
     assert deployment.settings.error_threshold == ErrorThreshold(items=None, fraction=0.05)
     assert deployment.settings.workers == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("gristmill: {mini_batch_bytes: 64MB}\n", None),
+        ("gristmill: {mini_batch_bytes: 64MB}\nsettings: {mini_batch_size: 7}\n", 7),
+        ("gristmill: {mini_batch_bytes: 64MB}\nmini_batch_size: 10\n", 10),
+        ("settings: {retry_settings: {timeout: 5}}\n", 10),
+    ],
+)
+def test_number_of_files_is_a_bound_beside_bytes_only_where_it_is_given(
+    loaded: Load, text: str, files: int | None
+) -> None:
+    assert loaded(text).settings.mini_batch_size == files
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,13 @@ MISTAKES = [
     ("gristmill: {memory_per_worker: 2}\n",
      "d.yml:1:32: gristmill.memory_per_worker: must be at least 32MB, which Python takes for itself"
      " (got '2'); did you mean '2GB'?"),
+    ("gristmill: {mini_batch_bytes: 64}\n",
+     "d.yml:1:31: gristmill.mini_batch_bytes: must be at least 1kB (got '64'); did you mean '64MB'?"),
+    ("gristmill: {mini_batch_bytes: 64M}\n",
+     "d.yml:1:31: gristmill.mini_batch_bytes: must be a size such as 64MB or 512KiB, or a number of bytes"
+     " (got '64M'); did you mean '64MB'?"),
+    ("gristmill: {mini_batch_bytes: 0}\n",
+     "d.yml:1:31: gristmill.mini_batch_bytes: must be at least 1kB (got '0')"),
     # Paths
     ("model: modle\n",
      "d.yml:1:8: model: no such file or folder: HERE/modle (got 'modle'); did you mean 'model'?"),

@@ -32,6 +32,7 @@ def test_settings_that_affect_results_are_these(folder: Path) -> None:
         "include_output_header": False,
         "limit": None,
         "shared_header": False,
+        "mini_batch_bytes": None,
     }
 
 
@@ -62,7 +63,14 @@ def test_record_of_an_older_version_has_no_selection(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["include_output_header", "shared_header", "gpus_per_worker", "memory_per_worker_bytes"]
+    "name",
+    [
+        "include_output_header",
+        "shared_header",
+        "gpus_per_worker",
+        "memory_per_worker_bytes",
+        "mini_batch_bytes",
+    ],
 )
 def test_record_of_an_older_version_leaves_the_switch_off(folder: Path, name: str) -> None:
     deployment = load(folder / "src" / "score.py")
