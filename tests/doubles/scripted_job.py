@@ -17,11 +17,10 @@ from gristmill.run import replay
 from gristmill.run.commit import Assembly, Committer
 from gristmill.run.delivery import Delivery
 from gristmill.run.growing_plan import Plan
-from gristmill.run.job_folder import JobFolder
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
-from gristmill.run.records import Published, Start
+from gristmill.run.records import Published, Start, key_of
 from gristmill.run.scheduler import Ending, Scheduler
 from gristmill.run.triage import Rules
 from gristmill.spec.stop_rules import StopRule
@@ -198,10 +197,10 @@ class ScriptedJob:
         journal.record(start)
         ledger.apply(start)
         void = replay.lost_rows(self.journal_path, history, self.part_path)
-        known = {replay.key_of(one) for one in void}
+        known = {key_of(one) for one in void}
         held = [scored for ones in ledger.held.values() for scored in ones.values()]
         lost = [*delivery.lost(history.untrusted), *held]
-        void += [replay.revocation(one) for one in lost if replay.key_of(one) not in known]
+        void += [replay.revocation(one) for one in lost if key_of(one) not in known]
         delivery.withdraw(one.span for one in void)
         for record in void:
             journal.record(record)
@@ -211,7 +210,7 @@ class ScriptedJob:
         committer = Committer(self.staging / "parts", self.staging, ledger.columns, self.with_header)
         revoked = replay.read_history(self.journal_path).revoked
         outputs = Outputs(committer, delivery, plan.manifest.item_count)
-        outputs.take_again(JobFolder(self.folder), self.part_path, revoked, ledger)
+        outputs.take_again(self.journal_path, history.size, self.part_path, revoked, ledger)
         scheduler = Scheduler(
             plan=plan, engine=engine, journal=journal, ledger=ledger,
             rules=Rules(

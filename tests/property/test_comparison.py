@@ -63,7 +63,7 @@ def test_plan_made_longer_has_every_file_once_and_keeps_what_it_had(
                 there.discard(name)
             planner = Planner(root=root, folder=folder, mini_batch_size=size)
             if planner.complete:
-                changes = planner.changes(take_new=True)
+                changes = planner.take_new()
                 assert (changes.new, changes.gone) == (
                     len(there - set(planned)),
                     len(set(planned) - there),
@@ -73,7 +73,7 @@ def test_plan_made_longer_has_every_file_once_and_keeps_what_it_had(
                 while not planner.complete:
                     planner.step(1)
                 planned = sorted(there)
-            assert planner.changes().new == 0
+            assert list(planner.comparing())[-1].new == 0
             planner.close()
             manifest = Manifest.open(folder)
             manifest.verify()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.engine.contract import Farewell, Scored, Span
+from gristmill.run.checkpoint import Checkpoints
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.records import FailedTry, JobColumns, Modules, PlanComplete, Record, Start
@@ -128,6 +129,33 @@ def test_replay_of_the_journal_is_the_live_state(groups: list[list[Record]]) -> 
             journal.flush()
             assert state(read_history(path).ledger) == state(live)
         journal.close()
+
+
+@settings(max_examples=60)
+@given(histories(), st.integers(0, 25))
+def test_with_a_checkpoint_anywhere_the_history_is_the_same(groups: list[list[Record]], at: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, kept = Path(folder, "journal.bin"), Path(folder, "checkpoint.json")
+        live, journal = Ledger(), Journal(path, 1, 0)
+        checkpoints = Checkpoints(kept, path, None, every_bytes=1)
+        for number, group in enumerate(groups):
+            for record in group:
+                journal.record(record)
+                live.apply(record)
+            journal.flush()
+            if number == min(at, len(groups) - 1):
+                journal.mark()
+                checkpoints.keep(live, journal.size)
+        journal.close()
+        with_it, without = read_history(path, kept), read_history(path)
+    assert with_it.checkpoint is not None
+    assert state(with_it.ledger) == state(without.ledger)
+    assert (with_it.size, with_it.run_ids, with_it.revoked) == (
+        without.size,
+        without.run_ids,
+        without.revoked,
+    )
+    assert with_it.untrusted == without.untrusted
 
 
 @given(histories())

@@ -178,7 +178,7 @@ def test_a_plan_with_counted_items_answers_as_its_mini_batches_do(
             planner.step(0)
         for number in range(extended_by):
             Path(root, f"a{number:03}").write_bytes(b"x" * number)
-        planner.changes(take_new=True)
+        planner.take_new()
         manifest = planner.manifest
         manifest.verify()
         batches = [manifest.paths_of(number) for number in range(manifest.mini_batches)]

@@ -53,10 +53,17 @@ def differences(
     Yields
     ------
     tuple[list[bytes], list[bytes]]
-        Names that only ``old`` has, and names that only ``now`` has, each in order; both lists may be empty.
+        Names that only ``old`` has, and names that only ``now`` has, each in order; both lists may be empty,
+        and are where there is only a moment to pause: an empty list of either stream is one.
     """
     left, right = _Stream(old), _Stream(now)
-    while left.names and right.names:
+    while True:
+        for stream in (left, right):
+            while stream.wants_more:
+                stream.pull()
+                yield [], []
+        if not (left.names and right.names):
+            break
         bound = min(left.names[-1], right.names[-1])
         before, after = left.take(bound), right.take(bound)
         if before == after:
@@ -64,20 +71,38 @@ def differences(
         else:
             here, there = set(before), set(after)
             yield [one for one in before if one not in there], [one for one in after if one not in here]
-    while left.names:
-        yield left.take(left.names[-1]), []
-    while right.names:
-        yield [], right.take(right.names[-1])
+    while not left.is_over:
+        yield left.rest(), []
+    while not right.is_over:
+        yield [], right.rest()
 
 
 class _Stream:
-    """Sorted names: those at hand, never none while there are more."""
+    """Sorted names, and those of them that are at hand."""
 
     def __init__(self, chunks: Iterator[list[bytes]]) -> None:
         self._chunks = chunks
+        self._has_ended = False
         self._position = 0
         self.names: list[bytes] = []
-        self._refill()
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether there are no names at hand, and may be more to come."""
+        return not self.names and not self._has_ended
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there are no names left."""
+        return not self.names and self._has_ended
+
+    def pull(self) -> None:
+        """Get some more names, or nothing where there is a moment to pause."""
+        for chunk in self._chunks:
+            self.names += chunk
+            if not chunk or len(self.names) >= CHUNK_NAMES:
+                return
+        self._has_ended = True
 
     def take(self, bound: bytes) -> list[bytes]:
         """Return those of the names at hand that are not beyond a bound."""
@@ -85,13 +110,13 @@ class _Stream:
         taken = self.names[self._position : end]
         self._position = end
         if end == len(self.names):
-            self._refill()
+            self._position, self.names = 0, []
         return taken
 
-    def _refill(self) -> None:
-        self._position = 0
-        self.names = []
-        for chunk in self._chunks:
-            self.names += chunk
-            if len(self.names) >= CHUNK_NAMES:
-                return
+    def rest(self) -> list[bytes]:
+        """Return the names at hand, or the next ones."""
+        if not self.names:
+            self.pull()
+        taken = self.names[self._position :]
+        self._position, self.names = 0, []
+        return taken

@@ -180,13 +180,29 @@ class Planner:
             self._failure = error
             raise
 
-    def changes(self, *, take_new: bool = False) -> Changes:
-        """Compare a complete plan with its input as it is now, all at once: a listing takes its time.
+    def comparing(self) -> Iterator[Changes]:
+        """Compare a complete plan with its input as it is now, a bounded amount of work at a time.
 
-        Parameters
-        ----------
-        take_new
-            Whether files that came later are added to the plan, as further mini-batches behind the others.
+        Yields
+        ------
+        Changes
+            What is known to be different so far; the last one is all.
+
+        Raises
+        ------
+        InputError
+            When the input cannot be listed.
+        PlanError
+            When the manifest is damaged.
+        """
+        changes = Changes()
+        for gone, new in self._differences():
+            changes = changes.and_also(gone, new)
+            yield changes
+
+    def take_new(self) -> Changes:
+        """Add files that came later to a complete plan, as further mini-batches behind the others; all at
+        once: a listing takes its time.
 
         Returns
         -------
@@ -204,19 +220,18 @@ class Planner:
 
         def new_files() -> Iterator[list[bytes]]:
             nonlocal changes
-            now = ([prefix + name for name in names] for prefix, names in self._source().walk())
-            for gone, new in differences(self.manifest.sorted_paths(), now):
+            for gone, new in self._differences():
                 changes = changes.and_also(gone, new)
                 yield new
 
-        if take_new:
-            extend(self._folder, new_files())
-            self.manifest.close()
-            self.manifest = Manifest.open(self._folder)
-        else:
-            for _ in new_files():
-                continue
+        extend(self._folder, new_files())
+        self.manifest.close()
+        self.manifest = Manifest.open(self._folder)
         return changes
+
+    def _differences(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        now = ([prefix + name for name in names] for prefix, names in self._source().walk())
+        return differences(self.manifest.sorted_paths(), now)
 
     def forget_previous(self) -> None:
         """Remove what is left of the manifest that was cut off, once its consequences are recorded.

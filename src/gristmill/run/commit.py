@@ -137,20 +137,19 @@ class Committer:
         """Take what a worker left at its end: it comes after everything else, in the order of the parts."""
         self._last.append(rows)
 
-    def advance_if_room(self) -> None:
-        """Copy what has come to the front of the plan, unless the workers need the room on the disk more.
+    def has_room(self) -> bool:
+        """Say whether to copy while the job runs: not when the workers need the room on the disk more.
 
         Raises
         ------
         StorageError
-            The disk is full, or a part is gone.
+            The folder is gone.
         """
         now = time.monotonic()
         if now - self._room_seen_at > _LOOK_FOR_ROOM_EVERY_S:
             self._room_seen_at = now
             self._has_room = free_bytes(self._scratch) >= PAUSE_BELOW_BYTES
-        if self._has_room:
-            self.advance()
+        return self._has_room
 
     def advance(self) -> None:
         """Copy all that has come to the front of the plan.

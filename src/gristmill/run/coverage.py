@@ -15,8 +15,8 @@ from gristmill.plan.manifest import Manifest
 from gristmill.run.intervals import Intervals
 from gristmill.run.journal import read_journal
 from gristmill.run.problem import Findings
-from gristmill.run.records import Placed, Published, Start
-from gristmill.run.replay import History, key_of
+from gristmill.run.records import Placed, Published, Start, key_of
+from gristmill.run.replay import History
 
 _NEW_JOB = "the journal is not what was written: score the input again, as a new job"
 _MASK = (1 << 64) - 1

@@ -17,6 +17,7 @@ from gristmill.errors import GristmillError, JobChangedError, in_words
 from gristmill.faults import reach
 from gristmill.plan.planner import Planner
 from gristmill.run import replay
+from gristmill.run.checkpoint import Checkpoints
 from gristmill.run.conclusion import Conclusion
 from gristmill.run.delivery import Delivery
 from gristmill.run.earlier import EarlierOutput, last_publications
@@ -27,7 +28,7 @@ from gristmill.run.lock import JobLock
 from gristmill.run.messages import WROTE_NOTHING
 from gristmill.run.outputs import Outputs
 from gristmill.run.progress import Progress
-from gristmill.run.records import PlanComplete, Record, Start
+from gristmill.run.records import PlanComplete, Record, Start, key_of
 from gristmill.run.report import ProgressLog
 from gristmill.run.scheduler import PLANNING_SLICE_S, Scheduler
 from gristmill.run.triage import Rules
@@ -101,7 +102,7 @@ class Execution:
         self._lock.acquire()
         try:
             self.job = folder.read()
-            self._history = replay.read_history(folder.journal)
+            self._history = replay.read_history(folder.journal, folder.checkpoint)
         except BaseException:
             self._lock.release()
             raise
@@ -119,6 +120,9 @@ class Execution:
             is_rerun=self._begins_rerun or job.rerunning,
         )
         self.recorded_first: tuple[Record, ...] = ()  # right behind the start
+        self.aside: Iterator[tuple[str, ...]] = iter(())
+        """Work of this start that nobody waits for, a little at a time; each step says what the user should
+        know."""
         self._planner: Planner | None = None
         self._journal: Journal | None = None
         self._counts_noted_at = time.monotonic()
@@ -285,17 +289,17 @@ class Execution:
         void = []
         if history.ledger.published is None:
             void = replay.lost_rows(self.folder.journal, history, self.job.part_path)
-            known = set(map(replay.key_of, void))
+            known = set(map(key_of, void))
             lost = [
                 *self._delivery.lost(history.untrusted),
                 *chain(*(held.values() for held in self._ledger.held.values())),
             ]
-            void += [replay.revocation(one) for one in lost if replay.key_of(one) not in known]
+            void += [replay.revocation(one) for one in lost if key_of(one) not in known]
             replay.sync_parts(history.untrusted, self.job.part_path)
         if planner.restarted:
             while not planner.compared:
                 planner.step(_COMPARING_SLICE_S)
-            gone = frozenset(map(replay.key_of, void))
+            gone = frozenset(map(key_of, void))
             void += replay.cut_off(
                 self.folder.journal, history.revoked | gone, planner.unchanged_mini_batches
             )
@@ -305,7 +309,7 @@ class Execution:
         for revoked in void:
             journal.record(revoked)
             self._ledger.apply(revoked)
-        self._revoked = history.revoked | set(map(replay.key_of, void))
+        self._revoked = history.revoked | set(map(key_of, void))
         journal.flush()
         if planner.restarted:
             planner.forget_previous()
@@ -325,7 +329,10 @@ class Execution:
         outputs = Outputs.of(job, self._ledger, self._delivery, self._planner.manifest.item_count, earlier)
         try:
             if self._ledger.items_done:
-                outputs.take_again(self.folder, job.part_path, self._revoked, self._ledger)
+                outputs.take_again(
+                    self.folder.journal, self._history.size, job.part_path, self._revoked, self._ledger
+                )
+            checkpoints = Checkpoints(self.folder.checkpoint, self.folder.journal, self._history.checkpoint)
             scheduler = Scheduler(
                 plan=self._planner,
                 engine=self._make_engine(job, identity),
@@ -335,6 +342,8 @@ class Execution:
                 outputs=outputs,
                 keep_lock=self._lock.keep,
                 cancel_reason=self._cancel_reason,
+                checkpoints=checkpoints,
+                aside=self.aside,
             )
             log = ProgressLog(self.folder.logs / "job_progress_overview.txt")
             for progress in scheduler.run():

@@ -225,6 +225,11 @@ class JobFolder:
         return self.path / "journal.bin"
 
     @property
+    def checkpoint(self) -> Path:
+        """What the beginning of the journal adds up to; may be missing at any time."""
+        return self.path / "checkpoint.json"
+
+    @property
     def lock(self) -> Path:
         return self.path / "lock"
 

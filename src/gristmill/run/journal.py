@@ -31,6 +31,9 @@ _HEADER_BYTES = _GROUP.size + _HEADER_CRC.size
 _MAGIC = b"GMJ3"
 #: What is behind a group that is not whole is searched in pieces of this size.
 _SEARCHED_BYTES = 1 << 20
+#: A journal is read in pieces of this size: with a group for each mini-batch, two calls for each would cost
+#: more than all that is in them.
+_READ_BYTES = 1 << 18
 
 
 class Journal:
@@ -59,6 +62,11 @@ class Journal:
     def record(self, record: Record) -> None:
         """Add a record to the group that the next `flush` writes."""
         self._pending += encode(record)
+
+    @property
+    def size(self) -> int:
+        """How long it is, in bytes, without what is recorded and not flushed."""
+        return self._size
 
     @property
     def needs_mark(self) -> bool:
@@ -153,14 +161,59 @@ def read_journal(path: Path) -> Iterator[Entry]:
     JournalError
         The file cannot be read, or a whole group holds a record that is not one of ours.
     """
+    return JournalReader(path).entries()
+
+
+class JournalReader:
+    """Reads a journal, or its end from the beginning of a group on, and knows how far it is whole."""
+
+    def __init__(self, path: Path, start: int = 0) -> None:
+        self._path = path
+        self.position = start
+        """Where the last whole group ends that was read, in bytes."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the records in the order in which they were written, up to the first torn group.
+
+        Raises
+        ------
+        JournalError
+            The file cannot be read, or a whole group holds a record that is not one of ours.
+        """
+        try:
+            with open(self._path, "rb") as file:
+                for group in _groups(file, self.position):
+                    self.position = group.position + group.size
+                    yield from _records(group, self._path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
+
+
+def crc_of_beginning(path: Path, end: int, start: int = 0, crc: int = 0) -> int | None:
+    """Return the CRC-32 of a journal's first ``end`` bytes; None where it has not so many.
+
+    ``crc`` is that of the first ``start`` bytes, where it is known.
+
+    Raises
+    ------
+    JournalError
+        The file cannot be read.
+    """
     try:
         with open(path, "rb") as file:
-            for group in _groups(file):
-                yield from _records(group, path)
+            file.seek(start)
+            while start < end:
+                data = file.read(min(_READ_BYTES, end - start))
+                if not data:
+                    return None
+                crc, start = zlib.crc32(data, crc), start + len(data)
     except FileNotFoundError:
-        return
+        return crc if start == end else None
     except OSError as error:
         raise _unreadable(path, error) from error
+    return crc
 
 
 def intact_size(path: Path) -> int:
@@ -180,8 +233,10 @@ def intact_size(path: Path) -> int:
         raise _unreadable(path, error) from error
 
 
-def damage_of(path: Path) -> Damage | None:
+def damage_of(path: Path, intact: int | None = None) -> Damage | None:
     """Return where reading stops before the end of a journal and what is behind that; None: nowhere.
+
+    ``intact`` is how many bytes are whole groups, where that is known.
 
     Raises
     ------
@@ -190,7 +245,8 @@ def damage_of(path: Path) -> Damage | None:
     """
     try:
         with open(path, "rb") as file:
-            position, size = _intact_size(file), os.fstat(file.fileno()).st_size
+            position = intact if intact is not None else _intact_size(file)
+            size = os.fstat(file.fileno()).st_size
             if position == size:
                 return None
             groups = records = 0
@@ -218,12 +274,26 @@ def _intact_size(file: BinaryIO) -> int:
     return sum(group.size for group in _groups(file))
 
 
-def _groups(file: BinaryIO) -> Iterator[_Group]:
-    """Yield the groups of a journal from its beginning, up to the first that is not whole or not in place."""
-    position = 0
-    while (group := _read_group(file)) is not None and group.position == position:
-        yield group
-        position += group.size
+def _groups(file: BinaryIO, position: int = 0) -> Iterator[_Group]:
+    """Yield the groups of a journal from a place on, up to the first that is not whole or not in place."""
+    file.seek(position)
+    block, at = b"", 0
+    while True:
+        if len(block) - at < _HEADER_BYTES:
+            block, at = block[at:] + file.read(_READ_BYTES), 0
+        header = _header_at(block, at)
+        if header is None or header.position != position:
+            return
+        begin, end = at + _HEADER_BYTES, at + _HEADER_BYTES + header.length
+        if end > len(block):
+            block = block[at:] + file.read(max(_READ_BYTES, end - len(block)))
+            begin, end = begin - at, end - at
+        payload = block[begin:end]
+        if len(payload) < header.length or zlib.crc32(payload) != header.crc:
+            return
+        yield _Group(header.fence, position, payload)
+        at = end
+        position += _HEADER_BYTES + header.length
 
 
 def _groups_behind(file: BinaryIO, start: int, size: int) -> Iterator[_Group]:
@@ -243,20 +313,34 @@ def _groups_behind(file: BinaryIO, start: int, size: int) -> Iterator[_Group]:
         at += 1 if group is None else group.size
 
 
-def _read_group(file: BinaryIO, most: int | None = None) -> _Group | None:
+class _Header(NamedTuple):
+    magic: bytes
+    length: int
+    fence: int
+    position: int
+    crc: int
+
+
+def _header_at(block: bytes, at: int) -> _Header | None:
+    """Return the header that stands at a place of some bytes, unless it is not whole."""
+    if len(block) - at < _HEADER_BYTES:
+        return None
+    end = at + _GROUP.size
+    if zlib.crc32(block[at:end]) != _HEADER_CRC.unpack_from(block, end)[0]:
+        return None
+    header = _Header._make(_GROUP.unpack_from(block, at))
+    return header if header.magic == _MAGIC else None
+
+
+def _read_group(file: BinaryIO, most: int) -> _Group | None:
     """Read a group, unless it is not whole, or longer than ``most`` bytes."""
-    header = file.read(_HEADER_BYTES)
-    if len(header) < _HEADER_BYTES:
+    header = _header_at(file.read(_HEADER_BYTES), 0)
+    if header is None or _HEADER_BYTES + header.length > most:
         return None
-    if zlib.crc32(header[: _GROUP.size]) != _HEADER_CRC.unpack_from(header, _GROUP.size)[0]:
+    payload = file.read(header.length)
+    if len(payload) < header.length or zlib.crc32(payload) != header.crc:
         return None
-    magic, length, fence, position, crc = _GROUP.unpack_from(header)
-    if magic != _MAGIC or (most is not None and _HEADER_BYTES + length > most):
-        return None
-    payload = file.read(length)
-    if len(payload) < length or zlib.crc32(payload) != crc:
-        return None
-    return _Group(fence, position, payload)
+    return _Group(header.fence, header.position, payload)
 
 
 def _unreadable(path: Path, error: OSError) -> JournalError:

@@ -14,6 +14,7 @@ from gristmill.run.records import (
     Divided,
     FailedTry,
     JobColumns,
+    Key,
     Modules,
     PlanComplete,
     Published,
@@ -21,6 +22,7 @@ from gristmill.run.records import (
     Record,
     Revoked,
     Start,
+    key_of,
 )
 from gristmill.run.setbacks import Setbacks
 from gristmill.run.tally import Tally
@@ -32,6 +34,15 @@ class Ledger:
     def __init__(self) -> None:
         self.fence = 0
         """Number of the latest start."""
+        self.run_ids: list[str] = []
+        """Marks of all runs, in order; processes of earlier ones may still be about."""
+        self.revoked: set[Key] = set()
+        """Records whose end state is void."""
+        self.part_ends: dict[int, int] = {}
+        """By part, how long it must be for all that is recorded, in bytes; from a rerun on, for what is
+        recorded since: the rest is in the output that it replaces."""
+        self.farewells: list[Farewell] = []
+        """What workers left at their ends; from a rerun on, what they have left since."""
         self.scored = Intervals()
         """Mini-batches that returned, short ones included, and those that ended in parts."""
         self.failed = Intervals()
@@ -120,6 +131,7 @@ class Ledger:
             self.setbacks.divide(record)
         elif isinstance(record, Farewell):
             self.held.pop(record.part, None)
+            self.farewells.append(record)
 
     def _apply_scored(self, scored: Scored) -> None:
         span = scored.span
@@ -136,6 +148,9 @@ class Ledger:
         if self.first_short is None and scored.succeeded < scored.total:
             self.first_short = scored
         self.run_seconds += scored.seconds
+        end = scored.offset + scored.length + scored.attached
+        if scored.length + scored.attached and end > self.part_ends.get(scored.part, 0):
+            self.part_ends[scored.part] = end
         if self.attempts and scored.attempt > 1:
             for mini_batch in range(span.first, span.first + span.batches):
                 self.attempts.pop(mini_batch, None)
@@ -172,6 +187,7 @@ class Ledger:
 
     def _apply_revoked(self, revoked: Revoked) -> None:
         first, end = revoked.span.first, revoked.span.first + revoked.span.batches
+        self.revoked.add(key_of(revoked))
         self._forget_held(revoked)
         if revoked.span.items:
             self._revoke_part(revoked)
@@ -206,10 +222,12 @@ class Ledger:
 
     def _apply_start(self, start: Start) -> None:
         self.fence = start.fence
+        self.run_ids.append(start.run_id)
         if start.rerun:
             self.first_short = None
             if self.published is not None:
                 self.earlier, self.published = self.published, None
+                self.part_ends, self.farewells = {}, []
         if start.retry_failed:
             self.failed = Intervals()
             self.items_failed = 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from gristmill.engine.contract import Farewell, Scored, Span
@@ -12,14 +14,18 @@ from gristmill.faults import reach
 from gristmill.run.commit import Committer, Rows
 from gristmill.run.delivery import Delivery
 from gristmill.run.earlier import EarlierOutput
-from gristmill.run.job_folder import Job, JobFolder
+from gristmill.run.job_folder import Job
 from gristmill.run.ledger import Ledger
-from gristmill.run.records import PlacedPiece, PublishedFile
-from gristmill.run.replay import Key, farewells, scored_ranges
+from gristmill.run.records import Key, PlacedPiece, PublishedFile
+from gristmill.run.replay import farewells, scored_ranges
 from gristmill.spec.values import OutputFormat
 
 #: The range of what a worker leaves at its end: it belongs to no mini-batch.
 AT_THE_END = Span(0, 0)
+#: How long one call of `Outputs.advance` may be busy with what earlier starts had finished.
+_SLICE_S = 0.004
+#: Ranges that are taken between two looks at the clock.
+_TAKEN_AT_ONCE = 256
 
 
 class Outputs:
@@ -39,6 +45,10 @@ class Outputs:
         """The output that is to be replaced; None where nothing was published."""
         self._item_count = item_count
         self._undelivered: list[Scored | Farewell] = []
+        self._again: Iterator[None] | None = None
+        """Takes what earlier starts had finished, a range at a time."""
+        self.is_behind = False
+        """Whether `advance` has more to do, and should be called again soon."""
 
     @classmethod
     def of(
@@ -102,49 +112,88 @@ class Outputs:
 
     def take_again(
         self,
-        folder: JobFolder,
+        journal: Path,
+        until: int,
         part_path: Callable[[int], Path],
         revoked: frozenset[Key],
         ledger: Ledger,
     ) -> None:
-        """Put together again what earlier starts of the job had finished.
+        """Begin to put together again what earlier starts of the job had finished; `advance` goes on with it,
+        so that nobody has to wait for it.
+
+        Parameters
+        ----------
+        journal, until
+            What tells of it, and its length when this start began, in bytes.
+        part_path
+            Gives the file of a part.
+        revoked
+            The records that are void.
+        ledger
+            The state when this start began.
+        """
+        for first, end in ledger.failed:
+            self.take_failed(Span(first, end - first))
+        for span in ledger.divided.failed:
+            self.take_failed(span)
+        for farewell in farewells(ledger, part_path):
+            if farewell.files:
+                self.delivery.deliver(farewell)
+            self.take_last(farewell._replace(files=0))
+        self._again = self._taking_again(journal, until, revoked)
+
+    def _taking_again(self, journal: Path, until: int, revoked: frozenset[Key]) -> Iterator[None]:
+        published_at = -1
+        if self.earlier is not None:
+            published_at = self.earlier.places.position
+            for part in self.earlier.left_at_the_end():
+                self.committer.add_last(Rows(AT_THE_END, part, 0, 0, 0, 0, True, 1, True))
+            for scored in scored_ranges(journal, revoked, before=published_at):
+                self._take_published(scored)
+                yield
+        for scored in scored_ranges(journal, revoked, published_at, until):
+            if scored.files:  # its outcome has been durable since before this start
+                self.delivery.deliver(scored)
+            self.take(scored._replace(files=0))
+            yield
+
+    def advance(self) -> None:
+        """Copy what has come to the front of the plan, if there is room, for a few milliseconds.
 
         Raises
         ------
         JournalError
             The journal cannot be read.
         StorageError
-            The output folder is full or gone.
+            The disk is full, or a part is gone.
         """
-        published_at = -1
-        if self.earlier is not None:
-            published_at = self.earlier.places.position
-            for scored in scored_ranges(folder.journal, revoked, before=published_at):
-                self._take_published(scored)
-            for part in self.earlier.left_at_the_end():
-                self.committer.add_last(Rows(AT_THE_END, part, 0, 0, 0, 0, True, 1, True))
-        for scored in scored_ranges(folder.journal, revoked, published_at):
-            self.take(scored)
-            self.deliver()
-        for farewell in farewells(folder.journal, part_path, published_at):
-            self.take_last(farewell)
-        self.deliver()
-        for first, end in ledger.failed:
-            for mini_batch in range(first, end):
-                self.take_failed(Span(mini_batch))
-        for span in ledger.divided.failed:
-            self.take_failed(span)
+        self.is_behind = False
+        if (self._again is None and self.committer.is_complete) or not self.committer.has_room():
+            return
+        deadline = time.monotonic() + _SLICE_S
+        while self._take_some_again() and time.monotonic() < deadline:
+            continue
+        self.committer.advance()
+        self.is_behind = self._again is not None
 
-    def advance(self) -> None:
-        """Copy what has come to the front of the plan, if there is room.
+    def catch_up(self) -> None:
+        """Take all that earlier starts had finished, however long it takes: the job is about to end.
 
         Raises
         ------
+        JournalError
+            The journal cannot be read.
         StorageError
             The disk is full, or a part is gone.
         """
-        if not self.committer.is_complete:
-            self.committer.advance_if_room()
+        while self._take_some_again():
+            self.committer.advance()
+
+    def _take_some_again(self) -> bool:
+        """Take some ranges that earlier starts had finished; return whether there are more."""
+        if self._again is not None and len(list(islice(self._again, _TAKEN_AT_ONCE))) < _TAKEN_AT_ONCE:
+            self._again = None
+        return self._again is not None
 
     def sync(self) -> None:
         """Make files that were set aside survive a loss of power.

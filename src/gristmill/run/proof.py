@@ -23,9 +23,18 @@ from gristmill.run.job_folder import Job, JobFolder
 from gristmill.run.journal import read_journal
 from gristmill.run.problem import Findings
 from gristmill.run.publication import columns_text, paths_of_plan
-from gristmill.run.records import Placed, PlacedPiece, Published, PublishedFile, Record, Revoked
+from gristmill.run.records import (
+    Key,
+    Placed,
+    PlacedPiece,
+    Published,
+    PublishedFile,
+    Record,
+    Revoked,
+    key_of,
+)
 from gristmill.run.replacement import whereabouts
-from gristmill.run.replay import History, Key, key_of, scored_ranges
+from gristmill.run.replay import History, scored_ranges
 from gristmill.spec.values import OutputFormat
 
 _READ_BYTES = 1 << 20

@@ -189,6 +189,17 @@ Record = (
 )
 
 
+Key = tuple[int, int, Span]
+"""Which record of a range: part, offset, and the range itself (a range without rows has no bytes of its
+own).
+"""
+
+
+def key_of(record: Scored | Revoked) -> Key:
+    """Return what tells a record of a range from any other of the same range."""
+    return record.part, record.offset, record.span
+
+
 def encode(record: Record) -> bytes:
     """Return a record as bytes; `decode` is its inverse."""
     if isinstance(record, Scored):
@@ -217,7 +228,7 @@ def decode(kind: int, body: bytes) -> Record:
     """
     if kind == SCORED:
         fields = _SCORED.unpack(body)
-        return Scored(Span(*fields[:4]), *fields[4:])
+        return Scored._make((Span._make(fields[:4]), *fields[4:]))  # the one that there are millions of
     if kind == FAREWELL:
         return Farewell(*_FAREWELL.unpack(body))
     if kind == MARK:
@@ -227,7 +238,7 @@ def decode(kind: int, body: bytes) -> Record:
         return Revoked(Span(*fields[:4]), *fields[4:])
     if kind == PLACED:
         fields = _PLACED.unpack(body)
-        return Placed(Span(*fields[:4]), *fields[4:])
+        return Placed._make((Span._make(fields[:4]), *fields[4:]))
     if kind == PIECE:
         fields = _PIECE.unpack(body)
         return PlacedPiece(fields[0], Span(*fields[1:5]), *fields[5:])

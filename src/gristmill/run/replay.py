@@ -11,17 +11,13 @@ from pathlib import Path
 
 from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError, in_words
-from gristmill.run.journal import Damage, damage_of, intact_size, read_journal
+from gristmill.run.checkpoint import Checkpoint
+from gristmill.run.journal import Damage, JournalReader, damage_of, read_journal
 from gristmill.run.ledger import Ledger
-from gristmill.run.records import Divided, FailedTry, Mark, Published, Revoked, Start
+from gristmill.run.records import Divided, FailedTry, Key, Mark, Published, Revoked, key_of
 from gristmill.storage.publish import sync_file
 
 _READ_BYTES = 1 << 20
-
-Key = tuple[int, int, Span]
-"""Which record of a range: part, offset, and the range itself (a range without rows has no bytes of its
-own).
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +36,8 @@ class History:
     published_at: int = -1
     """Where the last word of a publication stands: the rows of what was recorded before are in the output.
     -1 where nothing was published."""
+    checkpoint: Checkpoint | None = None
+    """From where on it was taken in record by record; its ledger is the same one, and has gone on since."""
     damage: Damage | None = None
     """What is behind the whole bytes, and is cut off when the job goes on."""
 
@@ -74,42 +72,45 @@ class History:
         )
 
 
-def read_history(path: Path) -> History:
+def read_history(path: Path, checkpoint: Path | None = None) -> History:
     """Read the journal of a job.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    checkpoint
+        Where its state may have been kept as it was at some place, so that only what follows must be taken in
+        record by record; the rest is still read, and must be what it was then.
 
     Raises
     ------
     JournalError
         It cannot be read, or is of another release.
     """
-    ledger = Ledger()
-    run_ids: list[str] = []
+    kept = Checkpoint.read(checkpoint, path) if checkpoint is not None else None
+    ledger = kept.ledger if kept is not None else Ledger()
+    reader = JournalReader(path, kept.position if kept is not None else 0)
     untrusted: list[Scored] = []
-    revoked: set[Key] = set()
     published_at = -1
-    for entry in read_journal(path):
+    for entry in reader.entries():
         record = entry.record
         ledger.apply(record)
         if isinstance(record, Scored):
             untrusted.append(record)
         elif isinstance(record, Mark):
             untrusted.clear()
-        elif isinstance(record, Start):
-            run_ids.append(record.run_id)
-        elif isinstance(record, Revoked):
-            revoked.add(key_of(record))
         elif isinstance(record, Published):
             published_at = entry.position
-    untrusted = [scored for scored in untrusted if key_of(scored) not in revoked]
-    damage = damage_of(path)
     return History(
         ledger=ledger,
-        size=damage.position if damage is not None else intact_size(path),
-        run_ids=tuple(run_ids),
-        untrusted=tuple(untrusted),
-        revoked=frozenset(revoked),
-        damage=damage,
+        size=reader.position,
+        run_ids=tuple(ledger.run_ids),
+        untrusted=tuple(scored for scored in untrusted if key_of(scored) not in ledger.revoked),
+        revoked=frozenset(ledger.revoked),
+        damage=damage_of(path, reader.position),
         published_at=published_at,
+        checkpoint=kept,
     )
 
 
@@ -140,24 +141,18 @@ def scored_ranges(
             yield record
 
 
-def farewells(path: Path, part_path: Callable[[int], Path], after: int = -1) -> Iterator[Farewell]:
-    """Yield what workers left at their ends, in the order in which it was recorded, as far as it is there.
+def farewells(ledger: Ledger, part_path: Callable[[int], Path]) -> Iterator[Farewell]:
+    """Yield what workers left at their ends, in the order in which it was recorded, as
+    far as it is there.
 
     What the power took of it is gone: nobody can run the end of a worker again.
-
-    Raises
-    ------
-    JournalError
-        It cannot be read.
     """
-    for entry in read_journal(path):
-        record = entry.record
-        if isinstance(record, Farewell) and entry.position > after:
-            part = part_path(record.part) if record.attached else None
-            if part is None or _crc_of(part, record.offset, record.attached) == record.attached_crc:
-                yield record
-            else:
-                yield record._replace(attached=0)
+    for farewell in ledger.farewells:
+        part = part_path(farewell.part) if farewell.attached else None
+        if part is None or _crc_of(part, farewell.offset, farewell.attached) == farewell.attached_crc:
+            yield farewell
+        else:
+            yield farewell._replace(attached=0)
 
 
 def lost_rows(
@@ -174,21 +169,23 @@ def lost_rows(
     JournalError
         The journal cannot be read.
     """
-    sizes: dict[int, int] = {}
+    paths = {part: part_path(part) for part in history.ledger.part_ends}
+    sizes = {part: _size_of(path_of_part) for part, path_of_part in paths.items()}
+    is_short = any(sizes[part] < end for part, end in history.ledger.part_ends.items())
+    looked_at: Iterable[Scored] = history.untrusted
+    if is_thorough or is_short:
+        looked_at = scored_ranges(path, history.revoked, history.earlier_until)
     doubtful = {key_of(scored) for scored in history.untrusted}
     lost = []
-    for scored in scored_ranges(path, history.revoked, history.earlier_until):
+    for scored in looked_at:
         if not scored.length + scored.attached:
             continue
-        path_of_part = part_path(scored.part)
-        if scored.part not in sizes:
-            sizes[scored.part] = _size_of(path_of_part)
         end = scored.offset + scored.length
         is_there = sizes[scored.part] >= end + scored.attached
         if is_there and (is_thorough or key_of(scored) in doubtful):
             is_there = (
-                _crc_of(path_of_part, scored.offset, scored.length) == scored.crc
-                and _crc_of(path_of_part, end, scored.attached) == scored.attached_crc
+                _crc_of(paths[scored.part], scored.offset, scored.length) == scored.crc
+                and _crc_of(paths[scored.part], end, scored.attached) == scored.attached_crc
             )
         if not is_there:
             lost.append(revocation(scored))
@@ -258,11 +255,6 @@ def cut_off(path: Path, revoked: frozenset[Key], unchanged: int) -> list[Revoked
 
     ended = [revoked for span, revoked in void.items() if revoked.part or is_known(span)]
     return [*ended, *(Revoked(Span(mini_batch), 0, 0, 0, 0) for mini_batch in sorted(divided))]
-
-
-def key_of(record: Scored | Revoked) -> Key:
-    """Return what tells a record of a range from any other of the same range."""
-    return record.part, record.offset, record.span
 
 
 def revocation(scored: Scored) -> Revoked:

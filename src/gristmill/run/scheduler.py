@@ -28,6 +28,7 @@ from gristmill.faults import reach
 from gristmill.run import policy
 from gristmill.run.backlog import Backlog
 from gristmill.run.canary import Canary
+from gristmill.run.checkpoint import Checkpoints
 from gristmill.run.columns import other_columns_notice
 from gristmill.run.growing_plan import Plan
 from gristmill.run.journal import Journal
@@ -68,6 +69,8 @@ class Scheduler:
         outputs: Outputs,
         keep_lock: Callable[[], None] = lambda: None,
         cancel_reason: Callable[[], str | None] = lambda: None,
+        checkpoints: Checkpoints | None = None,
+        aside: Iterator[Sequence[str]] | None = None,
     ) -> None:
         """Put the collaborators together.
 
@@ -77,6 +80,11 @@ class Scheduler:
             Called in every pass.
         cancel_reason
             Says, in words, who wants the job cancelled; None while nobody does.
+        checkpoints
+            Keeps what the journal adds up to, now and then; None: nobody does.
+        aside
+            Work that nobody waits for, a few milliseconds at most with each step, which gives notices; None:
+            there is none.
         """
         self._plan = plan
         self._engine = engine
@@ -86,6 +94,8 @@ class Scheduler:
         self._outputs = outputs
         self._keep_lock = keep_lock
         self._cancel_reason = cancel_reason
+        self._checkpoints = checkpoints
+        self._aside = aside if aside is not None else iter(())
         self._backlog = Backlog(ledger)
         self._triage = Triage(
             plan=plan,
@@ -157,6 +167,10 @@ class Scheduler:
         if lost and self.ending.end is End.ALL_DONE:
             self._ending = Ending(end=End.BROKEN, message=_LOST_AT_THE_END, log="")
         self._sync()
+        self._outputs.catch_up()
+        if self.ending.end is End.ALL_DONE:
+            for notices in self._aside:
+                self._notices += notices
         yield self._progress()
 
     def _pass(self) -> None:
@@ -165,11 +179,13 @@ class Scheduler:
         planning = self._plan_a_little()
         self._look_at_canary()
         self._hand_out()
-        self._take_in_all(self._engine.events(0.0 if planning else _PASS_S))
+        is_busy = planning or self._outputs.is_behind
+        self._take_in_all(self._engine.events(0.0 if is_busy else _PASS_S))
         self._journal.flush()
         if time.monotonic() - self._synced_at > SYNC_EVERY_S:
             self._sync()
         self._outputs.advance()
+        self._notices += next(self._aside, ())
         self._decide_ending()
 
     def _look_at_canary(self) -> None:
@@ -352,6 +368,8 @@ class Scheduler:
         self._outputs.sync()
         reach("sync.after_parts")
         self._journal.mark()
+        if self._checkpoints is not None:
+            self._checkpoints.keep(self._ledger, self._journal.size)
         self._outputs.deliver()
         self._notices += self._outputs.delivery.take_notices()
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from gristmill.engine.crew import crew_for, resources_for
@@ -22,6 +23,7 @@ from gristmill.errors import (
     StorageError,
     in_words,
 )
+from gristmill.plan.comparison import Changes
 from gristmill.run.execution import Execution
 from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.records import Modules
@@ -33,6 +35,8 @@ from gristmill.spec.overrides import Override
 from gristmill.spec.values import ErrorThreshold, Settings, affecting_results
 
 _MOST_NAMED = 5
+#: A job waits so long for the comparison with its input before it goes on.
+_COMPARED_FIRST_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,32 +296,57 @@ def _check_takes_new(execution: Execution) -> None:
 
 
 def _compare_input(execution: Execution, *, take_new: bool) -> tuple[str, ...]:
-    """Compare the plan with the input as it is now; say what is new and what is gone."""
+    """Compare the plan with the input as it is now; say what is new and what is gone.
+
+    Listing a large input takes its time, for which nobody is to wait who only goes on: what is not compared
+    within a moment is compared while the job runs.
+    """
     job, planner = execution.job, execution.planner
     settings = job.deployment.settings
     if not planner.complete or settings.input_list is not None or settings.limit is not None:
         return ()
-    try:
-        changes = planner.changes(take_new=take_new)
-    except (InputError, PlanError) as error:
-        if take_new:
-            raise
-        return (f"whether there are new files in the input is not known: {error}",)
-    notices = []
     if take_new:
+        changes = planner.take_new()
         new = _files(changes.new, changes.some_new) if changes.new else "no new file"
-        notices.append(f"{new} in the input since the job was listed; scored behind the others")
-    elif changes.new:
-        notices.append(
-            f"{_files(changes.new, changes.some_new)} in the input since the job was listed: "
-            f"gristmill resume {job.name} --new scores new files too"
+        taken = f"{new} in the input since the job was listed; scored behind the others"
+        return (taken, *_about_gone(changes))
+    comparing = _comparing(execution)
+    deadline = time.monotonic() + _COMPARED_FIRST_S
+    for notices in comparing:
+        if notices or time.monotonic() > deadline:
+            execution.aside = comparing
+            return notices
+    return ()
+
+
+def _comparing(execution: Execution) -> Iterator[tuple[str, ...]]:
+    """Compare with the input, a little at a time; the last step says what is different."""
+    changes = Changes()
+    try:
+        for found_by_now in execution.planner.comparing():
+            changes = found_by_now
+            yield ()
+    except (InputError, PlanError) as error:
+        yield (f"whether there are new files in the input is not known: {error}",)
+        return
+    notices = _about_gone(changes)
+    if changes.new:
+        new = _files(changes.new, changes.some_new)
+        found = (
+            f"{new} in the input since the job was listed: "
+            f"gristmill resume {execution.job.name} --new scores new files too"
         )
-    if changes.gone:
-        notices.append(
-            f"{_files(changes.gone, changes.some_gone)} that the job was to score, gone from the input: "
-            "without a result by now, they are going to fail"
-        )
-    return tuple(notices)
+        notices = (found, *notices)
+    yield notices
+
+
+def _about_gone(changes: Changes) -> tuple[str, ...]:
+    if not changes.gone:
+        return ()
+    return (
+        f"{_files(changes.gone, changes.some_gone)} that the job was to score, gone from the input: "
+        "without a result by now, they are going to fail",
+    )
 
 
 # Words

@@ -158,15 +158,12 @@ def test_headerless_rows_of_two_kinds_have_no_columns_and_stay_as_they_are(
     assert (tmp_path / "predictions.csv").read_bytes() == b"text\n1 2\n"
 
 
-@pytest.mark.parametrize(("free", "waiting"), [(PAUSE_BELOW_BYTES - 1, 5), (PAUSE_BELOW_BYTES, 0)])
-def test_while_the_disk_is_nearly_full_assembling_pauses(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, waiting: int
+@pytest.mark.parametrize(("free", "has_room"), [(PAUSE_BELOW_BYTES - 1, False), (PAUSE_BELOW_BYTES, True)])
+def test_while_the_disk_is_nearly_full_there_is_no_room_for_assembling(
+    make: Make, monkeypatch: pytest.MonkeyPatch, free: int, has_room: bool
 ) -> None:
     monkeypatch.setattr(commit, "free_bytes", lambda folder: free)
-    committer = make()
-    committer.add(rows(tmp_path, 0, b"zero\n"))
-    committer.advance_if_room()
-    assert committer.bytes_waiting == waiting
+    assert make().has_room() is has_room
 
 
 def test_a_partial_output_leaves_gaps_out(make: Make, tmp_path: Path) -> None:

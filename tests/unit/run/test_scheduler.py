@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gristmill.run.delivery import Delivery
 from gristmill.run.journal import Journal, read_journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
+from gristmill.run.progress import Progress
 from gristmill.run.records import FailedTry, Mark, Modules, PlanComplete, Revoked
 from gristmill.run.scheduler import End, Scheduler
 from gristmill.run.triage import Rules
@@ -432,7 +433,7 @@ def test_a_notice_is_told_once_per_key(make: Make, monkeypatch: pytest.MonkeyPat
     assert make(items=20).start().notices.count("return a DataFrame") == 1
 
 
-def test_the_last_progress_says_that_all_is_done(tmp_path: Path) -> None:
+def run_with(tmp_path: Path, **wishes: Any) -> list[Progress]:
     plan = ScriptedPlan(5, 2)
     outputs = Outputs(
         Committer(tmp_path / "staging" / "parts", tmp_path / "staging", [], False),
@@ -441,11 +442,37 @@ def test_the_last_progress_says_that_all_is_done(tmp_path: Path) -> None:
     scheduler = Scheduler(
         plan=plan, engine=ScriptedEngine(staging=tmp_path / "staging", item_count=plan.item_count),
         journal=Journal(tmp_path / "journal.bin", 1, 0), ledger=Ledger(),
-        rules=Rules(max_retries=3, error_threshold=limit(-1), isolates=False), outputs=outputs,
+        rules=Rules(max_retries=3, error_threshold=limit(-1), isolates=False), outputs=outputs, **wishes,
     )  # fmt: skip
-    last = list(scheduler.run())[-1]
+    progress = list(scheduler.run())
     outputs.close()
+    return progress
+
+
+def test_the_last_progress_says_that_all_is_done(tmp_path: Path) -> None:
+    last = run_with(tmp_path)[-1]
     assert (last.items, last.done, last.failed, last.plan_complete) == (5, 5, 0, True)
+
+
+def test_what_is_done_aside_goes_on_with_every_pass_and_is_told_to_its_end(tmp_path: Path) -> None:
+    done_by: list[int] = []
+
+    def work() -> Iterator[tuple[str, ...]]:
+        for _ in range(1000):  # far more steps than there are passes
+            done_by.append(1)
+            yield ()
+        yield ("3 files are new",)
+
+    progress = run_with(tmp_path, aside=work())
+    assert len(done_by) == 1000
+    assert "3 files are new" in progress[-1].notices
+
+
+def test_nobody_waits_for_what_is_done_aside_when_the_job_is_cancelled(tmp_path: Path) -> None:
+    work = iter([("told in the first pass",), *[()] * 1000, ("never told",)])
+    progress = run_with(tmp_path, aside=work, cancel_reason=lambda: "enough")
+    told = [notice for one in progress for notice in one.notices]
+    assert ("told in the first pass" in told, "never told" in told) == (True, False)
 
 
 def test_an_empty_plan_ends_at_once(make: Make) -> None:
