@@ -3,7 +3,8 @@
 
     python3 run.py demo [FOLDER ...]       examples/filetypes: a real model over the files of a folder
     python3 run.py test [--all] [ARGS]     every check and every test; ARGS go to pytest
-    python3 run.py bench [NAMES] [ARGS]    benchmarks/NAME.py, overhead unless named; ARGS go to the benchmark
+    python3 run.py bench [NAMES] [ARGS]    benchmarks/NAME.py, all unless named, then docs/performance.md;
+                                           ARGS: --rounds N, --quick, --only-missing, --page
     python3 run.py lock [--upgrade]        make requirements/*.lock anew from requirements/*.in
 
 The first time, each makes an environment below .venv/ from the hashes in requirements/*.lock; later runs
@@ -88,18 +89,13 @@ def test(args: list[str]) -> int:
 
 
 def bench(args: list[str]) -> int:
-    """Run the named benchmarks, one after the other."""
-    known = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if not path.stem.startswith("_"))
-    names = []
-    while args and not args[0].startswith("-"):
-        names.append(args[0])
-        args = args[1:]
-    names = names or ["overhead"]
-    for name in names:
-        if name not in known:
-            raise SetupError(f"there is no benchmark {name!r}; there are: {', '.join(known) or 'none yet'}")
+    """Run benchmarks; what they are compared with has an environment of its own."""
     venv = environment("dev")
-    return max([call(venv, ["python", f"benchmarks/{name}.py", *args]) for name in names])
+    try:
+        environment("peers")
+    except SetupError as error:
+        say(f"other tools are left out of the comparison: {error}")
+    return call(venv, ["python", "benchmarks/_all.py", *args])
 
 
 def lock(args: list[str]) -> int:

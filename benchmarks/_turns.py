@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
+_Figure = TypeVar("_Figure")  # a number of seconds, as a rule
 _BEGAN_S = time.monotonic()
 
 
 def by_turns(
-    contestants: Mapping[str, Callable[[], float]], rounds: int, warm_up: int = 1
-) -> dict[str, tuple[float, ...]]:
+    contestants: Mapping[str, Callable[[], _Figure]], rounds: int, warm_up: int = 1
+) -> dict[str, tuple[_Figure, ...]]:
     """Let contestants work by turns and return their figures.
 
     Parameters
@@ -28,7 +30,7 @@ def by_turns(
     dict
         Name → a figure for each round that counts.
     """
-    figures: dict[str, list[float]] = {name: [] for name in contestants}
+    figures: dict[str, list[_Figure]] = {name: [] for name in contestants}
     for number in range(-warm_up, rounds):
         for name, work in contestants.items():
             figure = work()
