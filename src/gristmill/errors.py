@@ -6,8 +6,10 @@ GristmillError
 │   ├── InputError            the input path is missing, empty or unreadable
 │   ├── OutputError           the output exists already, or cannot be written
 │   ├── HomeError             the home, where jobs are kept, cannot be written
-│   ├── InterpreterError      the Python interpreter asked for does not run
+│   ├── InterpreterError      the Python interpreter asked for does not run, or is not there
+│   ├── BuildError            the deployment's environment cannot be built
 │   ├── UnknownJobError       there is no job of that name
+│   ├── UnknownEnvironmentError  there is no environment of that key or name
 │   └── JobStateError         the job is not in a state that allows this
 │       ├── JobLockedError    another process works on this job
 │       └── JobChangedError   what the job was made from has changed
@@ -71,8 +73,16 @@ class InterpreterError(RequestError):
     """The Python interpreter asked for does not run, or is too old."""
 
 
+class BuildError(RequestError):
+    """The environment that a deployment asks for cannot be built; the last lines say why, and where."""
+
+
 class UnknownJobError(RequestError):
     """There is no job of that name in this home."""
+
+
+class UnknownEnvironmentError(RequestError):
+    """There is no environment of that key or name in this home, or there are several."""
 
 
 class JobStateError(RequestError):

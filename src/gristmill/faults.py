@@ -52,6 +52,9 @@ RERUN_POINTS = (
 )
 """Those that only a rerun meets."""
 
+ENVIRONMENT_POINTS = ("environment.before_record",)
+"""Those that only the building of an environment meets."""
+
 WORKER_POINTS = (
     "worker.files.taken",
     "worker.part.before_write",

@@ -30,6 +30,11 @@ class Home:
         return self.path / "jobs"
 
     @property
+    def environments(self) -> Path:
+        """The folder of the environments that were built for deployments."""
+        return self.path / "environments"
+
+    @property
     def cache(self) -> Path:
         """What can be made again at any time."""
         return self.path / "cache"

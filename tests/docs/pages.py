@@ -16,6 +16,7 @@ PAGES = (
     "deployment-yaml.md",
     "cli.md",
     "errors.md",
+    "environments.md",
     "coming-from-azure-ml.md",
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

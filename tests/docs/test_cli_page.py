@@ -12,10 +12,11 @@ import pytest
 from docs.pages import PAGES, read, rows, section, spans
 from flow.mill import REPOSITORY
 from gristmill.cli.exit_status import ExitStatus
-from gristmill.cli.options import COMMANDS, JOB_COMMANDS
+from gristmill.cli.options import COMMANDS, ENV_COMMANDS, JOB_COMMANDS
 from gristmill.run.job_folder import Job
 from gristmill.run.verify import Verification
 from gristmill.service.check import CheckReport
+from gristmill.service.environments import EnvironmentView
 from gristmill.service.findings import Finding
 from gristmill.service.views import JobView
 from gristmill.spec.deployment import bare_script
@@ -26,11 +27,20 @@ OPTION = re.compile(r"(?<![\w/-])--?[a-z][a-z0-9-]*")
 INTERNAL = {"GRISTMILL_FAULT_POINT", "GRISTMILL_GUARD"}
 # Options of every command, of other programs (`find`, `az`, `head`), and of somebody's script.
 FOREIGN = {"-h", "--help", "--version", "-print0", "-1", "--name", "--beta"}
+# pip's own, in a conda file.
+FOREIGN |= {"-r", "-c", "-e", "--index-url", "--extra-index-url", "--find-links", "--no-index", "--pre"}
+
+
+GROUPED = [
+    *(("job", name, one) for name, one in JOB_COMMANDS.items()),
+    *(("env", name, one) for name, one in ENV_COMMANDS.items()),
+]
 
 
 def parser_of(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
-    {**COMMANDS, **{f"job {name}": one for name, one in JOB_COMMANDS.items()}}[command].add_options(parser)
+    known = {**COMMANDS, **{f"{group} {name}": one for group, name, one in GROUPED}}
+    known[command].add_options(parser)
     return parser
 
 
@@ -60,12 +70,13 @@ def test_section_of_a_command_names_no_option_of_another(command: str) -> None:
     assert tables - options(command) - {"-h", "--help"} == set()
 
 
-@pytest.mark.parametrize("command", JOB_COMMANDS)
-def test_every_job_command_stands_with_its_options(command: str) -> None:
-    lines = [row[0] for row in rows(section(PAGE, "gristmill job")) if f"job {command}" in row[0]]
+@pytest.mark.parametrize("command", [f"{group} {name}" for group, name, _ in GROUPED])
+def test_every_command_of_a_group_stands_with_its_options(command: str) -> None:
+    group, name = command.split()
+    lines = [row[0] for row in rows(section(PAGE, f"gristmill {group}")) if command in row[0]]
 
-    assert len(lines) == 1
-    assert set(OPTION.findall(lines[0])) == options(f"job {command}")
+    assert len(lines) == 1, name
+    assert set(OPTION.findall(lines[0])) == options(command)
 
 
 def test_every_setting_of_run_stands_beside_the_key_that_it_sets() -> None:
@@ -84,7 +95,7 @@ def test_every_setting_of_run_stands_beside_the_key_that_it_sets() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_that_a_page_names_exists(page: str) -> None:
     known = {name for command in COMMANDS for name in options(command)}
-    known |= {name for command in JOB_COMMANDS for name in options(f"job {command}")}
+    known |= {name for group, command, _ in GROUPED for name in options(f"{group} {command}")}
 
     assert named(read(page)) - known - FOREIGN == set()
 
@@ -98,7 +109,9 @@ def test_exit_statuses_are_those_of_the_command() -> None:
 def test_keys_of_the_answers_as_json_are_all_there() -> None:
     said = [key for row in rows(section(PAGE, "--json")) for key in spans(row[0])]
     fields = [
-        field.name for kind in (JobView, Verification, CheckReport) for field in dataclasses.fields(kind)
+        field.name
+        for kind in (JobView, Verification, CheckReport, EnvironmentView)
+        for field in dataclasses.fields(kind)
     ]
 
     assert sorted(said) == sorted([*fields, "ok", "errors", "warnings"])

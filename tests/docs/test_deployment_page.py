@@ -37,6 +37,7 @@ IN_WORDS = {
     "gristmill.gpus_per_worker": "one each, as far as there are any",
     "gristmill.stop_when.minimum": "100, or the window if that is smaller",
     "gristmill.program_arguments": "empty",
+    "gristmill.keep_azureml_packages": "where the code imports `azureml`",
     "gristmill.isolate_failures": "unless `max_retries` is 0",
     "settings.error_threshold": "-1",
 }

@@ -229,7 +229,7 @@ NEWCOMERS = {
     "an alias": ("run alias.yml --input in", "alias.yml:2:22: a value that begins with '*' needs quotes"),
     "an environment": (
         "run image.yml --input in",
-        "image.yml:2:1: environment: environments cannot be built",
+        "image.yml:3:15: environment.conda_file: no such file",
     ),
     "version": ("version", "there is no command 'version'; type gristmill --version"),
     "logs": ("logs j", "there is no command 'logs'; type gristmill job logs"),
@@ -247,7 +247,7 @@ NEWCOMERS = {
 def test_what_newcomers_type_is_answered_with_what_helps(doorstep: Mill, mistake: str) -> None:
     typed, expected = NEWCOMERS[mistake]
     doorstep.write("alias.yml", f"{GOOD}gristmill: {{include: *.csv}}\n")
-    doorstep.write("image.yml", f"{GOOD}environment:\n  image: some\n")
+    doorstep.write("image.yml", f"{GOOD}environment:\n  conda_file: gone.yaml\n")
 
     ended = doorstep.type(*typed.split())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,14 @@ def follow(running: RunningJob, *, progress: bool) -> JobView:
         onward = f"; {in_python(view.next_command)} goes on with it" if view.next_command else ""
         raise KeyboardInterrupt(f"job {view.name}: {view.summary}{onward}")
     return view
+
+
+def teller(*, progress: bool) -> Callable[[str], None]:
+    """Return what is told how things go before a job begins: stderr, or nobody."""
+    if not progress:
+        return lambda _: None
+    say = Stream(sys.stderr).say
+    return lambda text: say(in_python(text))
 
 
 def _display() -> Display:

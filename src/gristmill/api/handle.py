@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gristmill.api.card import card
 from gristmill.api.failed import FailedItem, read_failures
-from gristmill.api.follow import follow
+from gristmill.api.follow import follow, teller
 from gristmill.api.frame import pandas_module, read_frame
 from gristmill.api.settings import mapping, overrides
 from gristmill.api.words import in_python, speaking_python
@@ -111,7 +111,7 @@ def resume(
     KeyboardInterrupt
         It was interrupted, and has been cancelled in order.
     """
-    service = open_jobs()
+    service = open_jobs(progress=progress)
     given = {
         "workers": workers,
         "timeout": timeout,
@@ -324,9 +324,9 @@ def ended(view: JobView, service: Jobs, *, check: bool) -> Job:
     return one
 
 
-def open_jobs() -> Jobs:
+def open_jobs(*, progress: bool = False) -> Jobs:
     """Open the home that ``GRISTMILL_HOME`` names, or ``~/.gristmill``."""
-    return Jobs(Home.from_environment())
+    return Jobs(Home.from_environment(), teller(progress=progress))
 
 
 def _checked(name: object) -> str:

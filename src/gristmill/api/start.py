@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gristmill.api.follow import follow
+from gristmill.api.follow import follow, teller
 from gristmill.api.handle import Job, ended
 from gristmill.api.settings import mapping, overrides, plain, shown
 from gristmill.api.words import speaking_python
@@ -120,7 +120,7 @@ def run(
         "limit": limit,
     }
     home = Home.from_environment()
-    service = Jobs(home)
+    service = Jobs(home, teller(progress=progress))
     try:
         with _BEGINNING:
             request = RunRequest(

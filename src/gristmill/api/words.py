@@ -18,6 +18,7 @@ _IN_PYTHON = {
     "--model": "model=",
     "--python": "python=",
     "--use-current-python": "settings={'gristmill.use_current_python': True}",
+    "--offline": "settings={'gristmill.offline': True}",
     "--workers": "workers=",
     "--mini-batch-size": "mini_batch_size=",
     "--mini-batch-bytes": "settings={'gristmill.mini_batch_bytes': …}",

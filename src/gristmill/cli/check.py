@@ -28,7 +28,7 @@ def check(args: Namespace, jobs: Jobs) -> ExitStatus:
     args
         The options of ``gristmill check``.
     jobs
-        Not needed: a check is no job, and leaves nothing in the home.
+        Says where the home is: a check is no job, and leaves nothing there but an environment.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def check(args: Namespace, jobs: Jobs) -> ExitStatus:
     RequestError
         The file, the input or the interpreter is not there.
     """
-    report = check_file(args.deployment, overrides(args.settings), args.input, Stderr().say)
+    report = check_file(args.deployment, overrides(args.settings), args.input, jobs.home, Stderr().say)
     if args.json:
         answer(json.dumps(report.to_json(), indent=2))
     else:

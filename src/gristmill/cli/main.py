@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None, jobs: Jobs | None = None) -> int:
 def _done(args: Namespace, jobs: Jobs | None) -> int:
     try:
         command = _load(args.target)
-        return int(command(args, jobs or _load(_JOBS)(_load(_HOME).from_environment())))
+        return int(command(args, jobs or _load(_JOBS)(_load(_HOME).from_environment(), Stderr().say)))
     except GristmillError as error:
         lines = str(error).splitlines() or [type(error).__name__]
         Stderr().say(*(f"gristmill: error: {line}" for line in lines))

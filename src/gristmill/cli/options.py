@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from gristmill import __version__
 from gristmill.cli.exit_status import ExitStatus
-from gristmill.cli.parser import Command, Parser, check_words, name_argument, path_argument
+from gristmill.cli.parser import Command, Parser, check_words, days_argument, name_argument, path_argument
 from gristmill.cli.settings_options import add_settings
 
 _DESCRIPTION = "Run a model over a pile of files: every input accounted for."
@@ -30,6 +30,8 @@ _ELSEWHERE = {
     "score": "gristmill run",
     "stop": "gristmill job cancel",
     "debug": "gristmill replay",
+    "environment": "gristmill env",
+    "envs": "gristmill env list",
 }
 _STATUSES = (
     "Exit status: 0 completed, 1 the job failed, 2 nothing was started, 3 cancelled, 4 completed with failed"
@@ -66,6 +68,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_commands(COMMANDS)
     job = parser.add_command("job", "look at the jobs, or cancel one: show, list, logs, stacks, cancel")
     job.add_commands(JOB_COMMANDS)
+    environment = parser.add_command(
+        "env", "the environments that deployments ask for: build, list, show, prune"
+    )
+    environment.add_commands(ENV_COMMANDS)
     parser.elsewhere = {**_ELSEWHERE, **{name: f"gristmill job {name}" for name in JOB_COMMANDS}}
     if not argv:
         parser.print_help(sys.stderr)
@@ -203,6 +209,38 @@ def _job_options(parser: argparse.ArgumentParser) -> None:
     _list_options(parser)
 
 
+def _env_build_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        metavar="DEPLOYMENT.yml|CONDA.yml",
+        type=path_argument,
+        help="a deployment, an environment's file, or a conda file",
+    )
+    parser.add_argument("--offline", action="store_true", help="fetch nothing from a network")
+    _list_options(parser)
+
+
+def _env_show_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("env", metavar="ENV", help="the key of an environment, its beginning, or its name")
+    _list_options(parser)
+
+
+def _env_prune_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s [ENV ...] [--unused-days N] [--all] [--json]"
+    parser.add_argument(
+        "envs", metavar="ENV", nargs="*", help="keys or names; none: those that no job has used for a while"
+    )
+    parser.add_argument(
+        "--unused-days",
+        metavar="N",
+        type=days_argument,
+        default=30,
+        help="without ENV: how long that is, in days (default: 30)",
+    )
+    parser.add_argument("--all", action="store_true", help="all that no job uses just now")
+    _list_options(parser)
+
+
 def _list_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
@@ -249,6 +287,20 @@ COMMANDS = {
         "prove from its files that a job lost nothing and has nothing twice",
         _job_options,
         "gristmill.cli.job:verify",
+    ),
+}
+ENV_COMMANDS = {
+    "build": Command(
+        "build the environment of a deployment, so that its jobs start at once",
+        _env_build_options,
+        "gristmill.cli.environment:build",
+    ),
+    "list": Command("all environments", _list_options, "gristmill.cli.environment:list_environments"),
+    "show": Command(
+        "what is in an environment, and where it is", _env_show_options, "gristmill.cli.environment:show"
+    ),
+    "prune": Command(
+        "remove environments that nobody uses", _env_prune_options, "gristmill.cli.environment:prune"
     ),
 }
 JOB_COMMANDS = {

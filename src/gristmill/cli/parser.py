@@ -113,3 +113,14 @@ def name_argument(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("is empty; give a name, or leave the option out")
     return text
+
+
+def days_argument(text: str) -> float:
+    """Take a number of days."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days <= 36_500:
+        raise argparse.ArgumentTypeError(f"must be a number of days (got {text!r})")
+    return days

@@ -44,6 +44,7 @@ _SETTINGS = (
         True,
         "run the script in the active environment, whatever the file says of one",
     ),
+    _Setting("--offline", "gristmill.offline", True, "fetch nothing from a network for an environment"),
     _Setting(
         "--workers", "gristmill.workers", "N|auto", "worker processes; auto: as many as fit", may_change=True
     ),

@@ -38,7 +38,7 @@ def job(view: JobView) -> list[str]:
     """
     items = f"{view.total:,}: {view.succeeded:,} scored, {view.failed:,} failed, {view.not_run:,} not run"
     return [
-        *_aligned(
+        *aligned(
             [
                 ("job", view.name),
                 ("status", _status(view)),
@@ -50,8 +50,8 @@ def job(view: JobView) -> list[str]:
                 ("memory", _peak(view)),
                 ("all of it", _projection(view)),
                 ("job folder", view.folder),
-                ("created", _moment(view.created_at)),
-                ("started", _moment(view.started_at)),
+                ("created", moment(view.created_at)),
+                ("started", moment(view.started_at)),
                 ("ended", _ended(view)),
                 ("go on with", view.next_command),
                 *_in_flight(view),
@@ -82,7 +82,7 @@ def ending(view: JobView, taken: Taken | None = None) -> list[str]:
     return [
         view.summary,
         *([] if went_well else _message(view)),
-        *_aligned(
+        *aligned(
             [
                 *_places(view),
                 ("took", _taken(taken)),
@@ -100,11 +100,16 @@ def jobs(views: Sequence[JobView]) -> list[str]:
     for view in views:
         status = "Interrupted" if view.is_interrupted else view.status
         counts = (f"{view.total:,}", f"{view.succeeded:,}", f"{view.failed:,}")
-        rows.append((view.name, status, *counts, _moment(view.created_at)))
+        rows.append((view.name, status, *counts, moment(view.created_at)))
+    return table(rows, right=(2, 3, 4))
+
+
+def table(rows: Sequence[tuple[str, ...]], *, right: Sequence[int]) -> list[str]:
+    """Align the columns of a table; those of numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(
-            cell.rjust(width) if 2 <= column <= 4 else cell.ljust(width)
+            cell.rjust(width) if column in right else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -226,7 +231,7 @@ def _without_last_blank(lines: list[str]) -> list[str]:
     return lines[:-1] if lines and not lines[-1] else lines
 
 
-def _aligned(rows: Iterable[tuple[str, str | None]]) -> list[str]:
+def aligned(rows: Iterable[tuple[str, str | None]]) -> list[str]:
     """Align keys and values; rows without a value are left out."""
     known = [(key, value) for key, value in rows if value]
     width = max((len(key) for key, _ in known), default=0)
@@ -234,7 +239,7 @@ def _aligned(rows: Iterable[tuple[str, str | None]]) -> list[str]:
 
 
 def _ended(view: JobView) -> str:
-    ended = _moment(view.ended_at)
+    ended = moment(view.ended_at)
     try:
         span = datetime.fromisoformat(view.ended_at) - datetime.fromisoformat(view.started_at)
     except ValueError:
@@ -242,7 +247,7 @@ def _ended(view: JobView) -> str:
     return f"{ended}, after {duration(span.total_seconds())}"
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
     """Write a moment as people do; what is no moment is left as it is."""
     try:
         moment = datetime.fromisoformat(text)

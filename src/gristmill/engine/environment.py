@@ -1,4 +1,4 @@
-"""The Python interpreter that workers run: the one asked for, the active one, or ours."""
+"""The Python interpreter that workers run: the one asked for, the active one, or ours; and its variables."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ OLDEST = (3, 8)
 
 _PROBE = "import sys, json; print(json.dumps([sys.version_info[:3], sys.implementation.cache_tag]))"
 _PROBE_LIMIT_S = 60
+#: Of another environment: what these name would be found before, or beside, the environment's own.
+_LEAKS = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONUSERBASE",
+    "VIRTUAL_ENV",
+    "VIRTUAL_ENV_PROMPT",
+    "CONDA_PREFIX",
+    "CONDA_DEFAULT_ENV",
+    "CONDA_PROMPT_MODIFIER",
+    "CONDA_SHLVL",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +43,9 @@ class Interpreter:
     """What its compiled files are called, such as ``cpython-311``."""
     chosen: str
     """Where the choice comes from, in words."""
+    prefix: Path | None = None
+    """The folder of an environment that was built for the deployment, into which nothing of ours may leak;
+    None: it is somebody's own."""
 
 
 def choose_interpreter(wanted: Path | None, variables: Mapping[str, str] = os.environ) -> Interpreter:
@@ -43,15 +58,39 @@ def choose_interpreter(wanted: Path | None, variables: Mapping[str, str] = os.en
     """
     if wanted is not None:
         path = wanted / "bin" / "python" if wanted.is_dir() else wanted
-        return _probed(path, "--python")
+        return probed(path, "--python")
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         prefix = variables.get(variable)
         if prefix and Path(prefix, "bin", "python").exists():
-            return _probed(Path(prefix, "bin", "python"), f"the active environment ({variable})")
-    return _probed(Path(sys.executable), "the Python that runs gristmill")
+            return probed(Path(prefix, "bin", "python"), f"the active environment ({variable})")
+    return probed(Path(sys.executable), "the Python that runs gristmill")
 
 
-def _probed(path: Path, chosen: str) -> Interpreter:
+def variables_in(prefix: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return variables as they are in an activated environment, without what would let others' packages in.
+
+    Parameters
+    ----------
+    prefix
+        The folder of the environment.
+    variables
+        Those of the process around us.
+    """
+    kept = {name: value for name, value in variables.items() if name not in _LEAKS}
+    is_conda = (prefix / "conda-meta").is_dir()
+    path = os.pathsep.join([str(prefix / "bin"), variables.get("PATH", os.defpath)])
+    own = "CONDA_PREFIX" if is_conda else "VIRTUAL_ENV"
+    return {**kept, own: str(prefix), "PATH": path, "PYTHONNOUSERSITE": "1"}
+
+
+def probed(path: Path, chosen: str) -> Interpreter:
+    """Run an interpreter and return what it says of itself.
+
+    Raises
+    ------
+    InterpreterError
+        It does not exist, does not run, or is older than `OLDEST`.
+    """
     if path == Path(sys.executable):
         major, minor, patch = sys.version_info[:3]
         tag = sys.implementation.cache_tag

@@ -19,7 +19,7 @@ from pathlib import Path
 import azureml_user
 import gristmill_worker
 from gristmill.engine.devices import VISIBLE, devices_of, visible_devices
-from gristmill.engine.environment import Interpreter
+from gristmill.engine.environment import Interpreter, variables_in
 from gristmill.engine.machine import usable_cores
 from gristmill.engine.memory import data_limit
 from gristmill.engine.process import Process
@@ -255,6 +255,8 @@ def _variables(
 ) -> dict[str, str]:
     """Return the worker's whole environment (contract, section 1.4)."""
     variables = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
+    if assignment.interpreter.prefix is not None:
+        variables = variables_in(assignment.interpreter.prefix, variables)
     threads = str(max(1, usable_cores() // max(1, assignment.workers)))
     for name in _THREAD_VARIABLES:
         variables.setdefault(name, threads)

@@ -247,6 +247,11 @@ class JobFolder:
         return self.path / "fingerprint.json"
 
     @property
+    def environment(self) -> Path:
+        """What was in the environment that was built for the job, where there was one."""
+        return self.path / "environment.json"
+
+    @property
     def model(self) -> Path:
         return self.path / "model"
 

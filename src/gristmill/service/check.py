@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gristmill.engine.environment import Interpreter, choose_interpreter
+from gristmill.engine.environment import Interpreter
 from gristmill.engine.launch import Assignment, scratch_folder
 from gristmill.engine.rehearsal import Terms, guarded, rehearse
 from gristmill.errors import SpecError
@@ -26,6 +26,8 @@ from gristmill.service.judgement import judge
 from gristmill.service.request import checked_input
 from gristmill.service.script_reading import read_script
 from gristmill.service.snapshot import snapshot_code
+from gristmill.service.surroundings import Surroundings
+from gristmill.settings import Home
 from gristmill.spec.deployment import load
 from gristmill.spec.document import read_document
 from gristmill.spec.overrides import Override
@@ -90,6 +92,7 @@ def check(
     path: Path,
     overrides: Sequence[Override],
     input_path: Path | None,
+    home: Home,
     say: Callable[[str], None] = lambda _: None,
 ) -> CheckReport:
     """Check a deployment file or a bare script.
@@ -103,6 +106,8 @@ def check(
     input_path
         A folder of files, or one file: a mini-batch of it is run, several times; None: nothing is run but
         the start.
+    home
+        Where the environments are kept that deployments ask for; nothing else of it is used.
     say
         Is told what is going to take a while.
 
@@ -128,15 +133,14 @@ def check(
         if not path.is_file():
             raise
         return CheckReport(findings=tuple(map(_mistake, mistakes.problems)), python="")
-    return check_deployment(deployment, input_path, say)
-
-
-def check_deployment(
-    deployment: Deployment, input_path: Path | None, say: Callable[[str], None] = lambda _: None
-) -> CheckReport:
-    """Check a deployment that could be loaded; see `check`."""
     where = checked_input(input_path) if input_path is not None else None
-    interpreter = choose_interpreter(deployment.python)
+    with Surroundings.of(deployment, home, say) as surroundings:
+        return _checked(deployment, surroundings.interpreter, where, say)
+
+
+def _checked(
+    deployment: Deployment, interpreter: Interpreter, where: Path | None, say: Callable[[str], None]
+) -> CheckReport:
     python = f"Python {'.'.join(map(str, interpreter.version))} ({interpreter.path}, {interpreter.chosen})"
     read = read_script(deployment, interpreter.version)
     if any(one.is_error for one in read):

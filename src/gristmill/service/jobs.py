@@ -12,7 +12,6 @@ from pathlib import Path
 
 from gristmill.engine.contract import Engine
 from gristmill.engine.crew import crew_for, resources_for
-from gristmill.engine.environment import Interpreter, choose_interpreter
 from gristmill.engine.launch import worker_archive
 from gristmill.engine.local import LocalEngine
 from gristmill.errors import (
@@ -49,6 +48,7 @@ from gristmill.service.rerunning import something_to_rerun
 from gristmill.service.resuming import ResumeRequest, make_ready
 from gristmill.service.running import Cancelling, RunningJob
 from gristmill.service.script_reading import warnings_of_script
+from gristmill.service.surroundings import Surroundings
 from gristmill.service.views import JobView, view_of
 from gristmill.settings import Home
 
@@ -64,8 +64,18 @@ _AS_IT_IS = ResumeRequest()
 class Jobs:
     """The jobs of one home."""
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, home: Home, say: Callable[[str], None] = lambda _: None) -> None:
+        """Take the home as it is.
+
+        Parameters
+        ----------
+        home
+            Where the jobs are.
+        say
+            Is told what takes a while before a job can begin: an environment that is built.
+        """
+        self.home = home
+        self._say = say
 
     def run(self, request: RunRequest) -> RunningJob:
         """Make a job and begin it.
@@ -77,23 +87,16 @@ class Jobs:
             Nothing was started and no job is left behind.
         """
         deployment = request.deployment
-        name = request.name or free_name(made_up_name(deployment), self._home.jobs)
+        name = request.name or free_name(made_up_name(deployment), self.home.jobs)
         check_name(name)
-        input_path = checked_input(request.input)
-        output = (request.output if request.output is not None else Path(name)).absolute()
-        interpreter = choose_interpreter(deployment.python)
-        warned = warnings_of_script(deployment, interpreter.version)
-        resources = resources_for(deployment)
-        crew = crew_for(deployment, resources)
-        folder = self._folder(name)
         job = Job(
             name=name,
             deployment=deployment,
-            input=input_path,
-            output=output,
-            workers=crew.workers,
-            python=interpreter.path,
-            python_version=".".join(map(str, interpreter.version)),
+            input=checked_input(request.input),
+            output=(request.output if request.output is not None else Path(name)).absolute(),
+            workers=0,
+            python=Path(),
+            python_version="",
             overwrite=request.overwrite,
             status=Status.PREPARING,
             created_at=utc_now(),
@@ -101,14 +104,39 @@ class Jobs:
         check_output(job, request.overwrite)
         check_apart(job)
         self._check_alone(job)
-        overlaps = overlap_notices(job, self._home.jobs)
         self._check_cache()
+        with Surroundings.of(deployment, self.home, self._say) as surroundings:
+            return self._run(request, job, surroundings)
+
+    def _run(self, request: RunRequest, job: Job, surroundings: Surroundings) -> RunningJob:
+        """Make a job of which nothing is to be refused but what its script and its Python say."""
+        deployment, interpreter = surroundings.deployment, surroundings.interpreter
+        warned = warnings_of_script(deployment, interpreter.version)
+        resources = resources_for(deployment)
+        crew = crew_for(deployment, resources)
+        folder = self._folder(job.name)
+        job = replace(
+            job,
+            deployment=deployment,
+            workers=crew.workers,
+            python=interpreter.path,
+            python_version=".".join(map(str, interpreter.version)),
+        )
+        overlaps = overlap_notices(job, self.home.jobs)
         folder.create()
         ours = None if job.staging.exists() else job.staging if job.output.exists() else job.output
         try:
-            notices = prepare(folder, job)
-            notices = (*deployment.notices, *crew.notices, *warned, *overlaps, *notices)
-            running = self._begin(folder, interpreter, notices, _plan_first)
+            prepared = prepare(folder, job)
+            surroundings.write(folder)
+            notices = (
+                *deployment.notices,
+                *surroundings.notices,
+                *crew.notices,
+                *warned,
+                *overlaps,
+                *prepared,
+            )
+            running = self._begin(folder, surroundings, notices, _plan_first)
             running.notices += advice(circumstances(running.execution, resources, request.chose_workers))
         except BaseException as error:
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -116,7 +144,7 @@ class Jobs:
                 shutil.rmtree(ours, ignore_errors=True)
             if isinstance(error, StorageError):
                 raise HomeError(
-                    f"job {name} cannot be made: {in_words(error.__cause__ or error)}; {_OTHER_HOME}"
+                    f"job {job.name} cannot be made: {in_words(error.__cause__ or error)}; {_OTHER_HOME}"
                 ) from error
             raise
         reach("job.created")
@@ -189,7 +217,7 @@ class Jobs:
     def list(self) -> list[JobView]:
         """Return all jobs that can be read, the newest first."""
         views = []
-        for path in self._home.jobs.iterdir() if self._home.jobs.is_dir() else ():
+        for path in self.home.jobs.iterdir() if self.home.jobs.is_dir() else ():
             try:
                 views.append(self.show(path.name))
             except RequestError:
@@ -199,7 +227,7 @@ class Jobs:
     def unreadable(self) -> builtins.list[str]:
         """Return the names of job folders whose ``job.json`` cannot be read."""
         names = []
-        for path in self._home.jobs.iterdir() if self._home.jobs.is_dir() else ():
+        for path in self.home.jobs.iterdir() if self.home.jobs.is_dir() else ():
             try:
                 self._folder(path.name).read()
             except RequestError:
@@ -264,22 +292,22 @@ class Jobs:
 
     def replay(self, name: str, wanted: Wanted, say: Callable[[str], None]) -> Replayed:
         """Run a file of a job, or its mini-batch, again on our terminal; see `replaying.replay_in`."""
-        return replay_in(self._folder(name), self._home.cache, wanted, say)
+        return replay_in(self._folder(name), self.home, wanted, say)
 
     def _folder(self, name: str) -> JobFolder:
         if not name or "/" in name or name in (".", ".."):
             raise UnknownJobError(
                 f"{name!r} is not the name of a job; gristmill job list names those that are"
             )
-        return JobFolder(self._home.jobs / name)
+        return JobFolder(self.home.jobs / name)
 
     def _check_cache(self) -> None:
         """Make what all jobs need once, while nothing is begun yet."""
         try:
-            worker_archive(self._home.cache)
+            worker_archive(self.home.cache)
         except OSError as error:
             raise HomeError(
-                f"the home {self._home.path} cannot be used: {error.strerror}, in {self._home.cache}; "
+                f"the home {self.home.path} cannot be used: {error.strerror}, in {self.home.cache}; "
                 f"{_OTHER_HOME}"
             ) from error
 
@@ -296,19 +324,22 @@ class Jobs:
 
     def _go_on(self, folder: JobFolder, job: Job, request: ResumeRequest, *, rerun: bool) -> RunningJob:
         """Begin a job again, after everything that it depends on was looked at."""
-        interpreter = choose_interpreter(job.python)
 
         def ready(execution: Execution) -> tuple[str, ...]:
             return make_ready(execution, request)
 
-        running = self._begin(folder, interpreter, (), ready, rerun=rerun)
-        running.notices += running.execution.notices
-        return running
+        with Surroundings.of_job(job, self.home, self._say) as surroundings:
+            notices = surroundings.compared(folder, is_forced=request.force)
+            running = self._begin(folder, surroundings, notices, ready, rerun=rerun)
+            running.notices += running.execution.notices
+            if request.force:
+                surroundings.write(folder)
+            return running
 
     def _begin(
         self,
         folder: JobFolder,
-        interpreter: Interpreter,
+        surroundings: Surroundings,
         notices: tuple[str, ...],
         ready: Callable[[Execution], tuple[str, ...]],
         *,
@@ -317,7 +348,7 @@ class Jobs:
         cancelling = Cancelling(folder)
 
         def make_engine(job: Job, identity: RunIdentity) -> Engine:
-            assignment = assignment_of(job, folder, identity, interpreter, self._home.cache)
+            assignment = assignment_of(job, folder, identity, surroundings.interpreter, self.home.cache)
             return LocalEngine(replace(assignment, workers=execution.useful_workers), sys.executable)
 
         execution = Execution(folder, make_engine, cancelling.reason, rerun=rerun)
@@ -333,7 +364,7 @@ class Jobs:
                 *notices,
                 f"{useful} of {execution.job.workers} workers are started: there is no more work",
             )
-        return RunningJob(folder, execution, notices, cancelling)
+        return RunningJob(folder, execution, notices, cancelling, surroundings.handed_over())
 
 
 def _plan_first(execution: Execution) -> tuple[str, ...]:

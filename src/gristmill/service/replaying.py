@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gristmill.engine.environment import Interpreter, choose_interpreter
+from gristmill.engine.environment import Interpreter
 from gristmill.engine.foreground import Watched, watch
 from gristmill.engine.launch import Assignment, scratch_folder
 from gristmill.engine.rehearsal import guarded
@@ -24,6 +24,8 @@ from gristmill.service.check import Preview
 from gristmill.service.fingerprint import Fingerprint, changed_code, changed_model_files, edited_originals
 from gristmill.service.replay_command import replay_command
 from gristmill.service.replay_part import Part, Past, Wanted
+from gristmill.service.surroundings import Surroundings
+from gristmill.settings import Home
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +53,15 @@ class Replayed:
         return self.preview is not None and self.preview.results >= self.preview.files
 
 
-def replay_in(folder: JobFolder, cache: Path, wanted: Wanted, say: Callable[[str], None]) -> Replayed:
+def replay_in(folder: JobFolder, home: Home, wanted: Wanted, say: Callable[[str], None]) -> Replayed:
     """Run a file of a job again, or its mini-batch, on our terminal, for as long as it takes.
 
     Parameters
     ----------
     folder
         The job's; nothing in it, nor in its output, is changed.
-    cache
-        Where the worker's archive is kept.
+    home
+        Where the worker's archive is kept, and the environment that was built for the job.
     wanted
         What is to be run.
     say
@@ -83,23 +85,27 @@ def replay_in(folder: JobFolder, cache: Path, wanted: Wanted, say: Callable[[str
     """
     job = folder.read()
     part = Part.of(job, folder, wanted)
-    interpreter = _interpreter(job)
     past = Past.of(folder.journal, part)
-    for line in _announcement(job, folder, part, past, interpreter):
-        say(line)
-    for notice in _differences(job, folder, past, interpreter):
-        say(f"notice: {notice}")
-    run_id = uuid.uuid4().hex
-    scratch = scratch_folder(run_id)
-    with guarded(run_id, scratch):
-        assignment = _assignment(job, folder, part, interpreter, (run_id, scratch, cache))
-        watched = watch(assignment, part.scene(past, wanted, job.workers))
+    with _surroundings(job, home, say) as surroundings:
+        interpreter = surroundings.interpreter
+        for line in _announcement(job, folder, part, past, interpreter):
+            say(line)
+        for notice in (
+            *surroundings.compared(folder, is_forced=True),
+            *_differences(job, folder, past, interpreter),
+        ):
+            say(f"notice: {notice}")
+        run_id = uuid.uuid4().hex
+        scratch = scratch_folder(run_id)
+        with guarded(run_id, scratch):
+            assignment = _assignment(job, folder, part, interpreter, (run_id, scratch, home.cache))
+            watched = watch(assignment, part.scene(past, wanted, job.workers))
     return _told(watched, job, part, past)
 
 
-def _interpreter(job: Job) -> Interpreter:
+def _surroundings(job: Job, home: Home, say: Callable[[str], None]) -> Surroundings:
     try:
-        return choose_interpreter(job.python)
+        return Surroundings.of_job(job, home, say)
     except InterpreterError as error:
         raise InterpreterError(
             f"job {job.name} ran in {job.python} (Python {job.python_version}), which does not run any more; "

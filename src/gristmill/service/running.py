@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,12 @@ class RunningJob:
     """A job that this process works on."""
 
     def __init__(
-        self, folder: JobFolder, execution: Execution, notices: tuple[str, ...], why: Cancelling
+        self,
+        folder: JobFolder,
+        execution: Execution,
+        notices: tuple[str, ...],
+        why: Cancelling,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = folder.name
         self.folder = folder.path
@@ -30,9 +35,16 @@ class RunningJob:
         self.notices = notices
         self.execution = execution
         self._cancelling = why
+        self._release = release
 
     def steps(self) -> Iterator[Progress]:
         """Work until the job has ended; yield how far it is."""
+        try:
+            yield from self._steps()
+        finally:
+            self._release()
+
+    def _steps(self) -> Iterator[Progress]:
         progress = None
         for progress in self.execution.steps():
             yield progress

@@ -15,6 +15,7 @@ from gristmill.errors import SpecError
 from gristmill.spec.bare import bare_document
 from gristmill.spec.check import checked
 from gristmill.spec.document import Document, read_document
+from gristmill.spec.environment import asked_for
 from gristmill.spec.file_kind import other_kind
 from gristmill.spec.kinds import neighbour
 from gristmill.spec.layout import canonical
@@ -28,7 +29,6 @@ from gristmill.spec.schema import (
     SettingsSection,
     is_pipeline,
     model_type,
-    unknown_python,
     without_script,
 )
 from gristmill.spec.switches import output_header
@@ -132,15 +132,16 @@ def _loaded(
     if no_script := without_script(root):
         wrong = [no_script, *(one for one in wrong if one.path != "code_configuration")]
     problems = [*document.problems, *layout.problems, *misplaced, *wrong]
-    if no_python := unknown_python(root):
-        problems.append(no_python)
+    listed = asked_for(root, file)
+    problems += listed.problems
     header, contradictions = output_header(root)
     problems += contradictions
     if problems or file is None:
         raise SpecError(*lines(problems))
-    said = lines([*layout.notices, *notices(root, file)])
+    said = lines([*layout.notices, *listed.notices, *notices(root, file)])
     deployment = _deployment(file, source, is_bare_script, said)
-    deployment = replace(deployment, settings=replace(deployment.settings, include_output_header=header))
+    settings = replace(deployment.settings, include_output_header=header)
+    deployment = replace(deployment, settings=settings, packages=listed.packages)
     if is_bare_script and not any(one.path.endswith("error_threshold") for one in overrides):
         deployment = _lenient_with_few(deployment)
     return deployment

@@ -266,6 +266,21 @@ def arguments(node: Any) -> str:
     return given
 
 
+def conda_file(node: Any) -> Path:
+    """Take a conda file that exists."""
+    path = local_path(node)
+    if not os.path.isfile(path):
+        if os.path.exists(path):
+            raise wrong(f"is no file: {path} {got(node)}; give the conda file itself")
+        raise wrong(f"no such file: {path} {got(node)}{neighbour(path)}")
+    return path
+
+
+def is_in_registry(reference: str) -> bool:
+    """Say whether a reference leads to a registry of the original."""
+    return bool(_REGISTRY.match(reference))
+
+
 def refuse_registry(node: Any) -> None:
     """Refuse what lies in a registry of the original."""
     if isinstance(node, Scalar) and _REGISTRY.match(node.text):

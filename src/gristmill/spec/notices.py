@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gristmill.spec.environment import names_a_python
 from gristmill.spec.problems import Problem
 from gristmill.spec.schema import DeploymentFile
 from gristmill.spec.tree import Entry, Mapping, Scalar, is_null
@@ -65,9 +66,19 @@ def _about_nodes(root: Mapping, file: DeploymentFile) -> Iterator[Problem]:
 
 
 def _about_environment(root: Mapping, file: DeploymentFile) -> Iterator[Problem]:
-    if file.environment is not None:
-        chosen = file.gristmill.python or "the current Python"
-        what = f"{file.environment.words()!r} is not built here; {chosen} runs the script"
+    environment = file.environment
+    if environment is None:
+        return
+    is_built = environment.conda_file is not None and not names_a_python(root)
+    chosen = file.gristmill.python or "the current Python"
+    if is_built and environment.image:
+        what = f"{environment.image!r} is not used on this machine; the conda file says what is installed"
+        yield from _notice(root, ("environment", "image"), what)
+    if is_built and environment.build:
+        what = "is not used on this machine; the conda file says what is installed"
+        yield from _notice(root, ("environment", "build"), what)
+    if not is_built:
+        what = f"{environment.words()!r} is not built here; {chosen} runs the script"
         yield from _notice(root, ("environment",), what)
 
 

@@ -234,6 +234,9 @@ class Extensions(Section):
     canary: Count | None = None
     python: Annotated[Path, PlainValidator(kinds.interpreter)] | None = None
     use_current_python: Flag = False
+    strict_python: Flag = False
+    keep_azureml_packages: Flag | None = None
+    offline: Flag = False
 
     @field_validator("use_current_python")
     @classmethod
@@ -299,23 +302,3 @@ def is_pipeline(root: Mapping) -> bool:
     """Say whether the document asks for a pipeline of components."""
     kind = root.entries.get("type")
     return kind is not None and isinstance(kind.node, Scalar) and kind.node.text.lower() == "pipeline"
-
-
-def unknown_python(root: Mapping) -> Problem | None:
-    """Say that a document asks for an environment, which nobody builds yet, and names no Python to use."""
-    environment = root.entries.get("environment")
-    if environment is None or is_null(environment.node):
-        return None
-    extensions = root.entries.get("gristmill")
-    known = extensions.node.entries if extensions and isinstance(extensions.node, Mapping) else {}
-    for key in ("python", "use_current_python"):
-        node = known[key].node if key in known else None
-        if node is not None and not is_null(node) and not (isinstance(node, Scalar) and node.value is False):
-            return None
-    what = (
-        f"environments cannot be built here yet {got(environment.node)}; say which Python to use:"
-        " --python PATH, --use-current-python, or 'gristmill: {python: PATH}' in the file"
-    )
-    node = environment.node
-    place = environment.place if isinstance(node, Mapping) else node.place  # a mapping begins below its key
-    return Problem(place=place, path=environment.path, what=what)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.errors import SpecError
+from gristmill.spec.packages import Packages, packages_from_json
 from gristmill.spec.stop_rules import FailureClass, StopRule
 
 SCHEMA = 1
@@ -162,6 +163,8 @@ class Deployment:
     """How the job runs."""
     notices: tuple[str, ...]
     """What the user should know though nothing is wrong; one line each."""
+    packages: Packages | None = None
+    """What an environment of its own is to hold; None: it runs in a Python that is there."""
 
 
 def affecting_results(settings: Settings) -> dict[str, Any]:
@@ -258,6 +261,7 @@ def _deployment(data: dict[str, Any]) -> Deployment:
             "code": Path(data["code"]),
             "model": None if model is None else ModelReference(**{**model, "path": Path(model["path"])}),
             "python": None if data["python"] is None else Path(data["python"]),
+            "packages": packages_from_json(data.get("packages")),
             "settings": Settings(
                 **{
                     **settings,

@@ -178,11 +178,12 @@ MISTAKES = [
      "d.yml:1:45: gristmill.use_current_python: says to use the current Python, and 'python' names another;"
      " keep one of them"),
     ("environment: azureml:sk:1\n",
-     "d.yml:1:14: environment: environments cannot be built here yet (got 'azureml:sk:1'); say which Python"
-     " to use: --python PATH, --use-current-python, or 'gristmill: {python: PATH}' in the file"),
+     "d.yml:1:14: environment: is registered elsewhere (got 'azureml:sk:1'); a catalog comes with endpoints:"
+     " list its packages in a conda_file, or say which Python to use: --python PATH, --use-current-python, or"
+     " 'gristmill: {python: PATH}' in the file"),
     ("environment: {conda_file: c.yml}\ngristmill: {use_current_python: false}\n",
-     "d.yml:1:1: environment: environments cannot be built here yet (got a mapping); say which Python"
-     " to use: --python PATH, --use-current-python, or 'gristmill: {python: PATH}' in the file"),
+     "d.yml:1:27: environment.conda_file: no such file: HERE/c.yml (got 'c.yml'); did you mean"
+     " 'd.yml'?"),
     # Pipelines
     ("type: Pipeline\nnam: x\n",
      "d.yml:1:7: type: pipeline deployments are not supported yet; use 'type: model' with a scoring script"),
