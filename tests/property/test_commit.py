@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from gristmill.engine.contract import Span
 from gristmill.run import assembling, parts
 from gristmill.run.columns import header_line, reshaped, union_of
-from gristmill.run.commit import Committer, Rows
+from gristmill.run.commit import Committer
+from gristmill.run.waiting import Rows
 
 RANGE = st.tuples(st.integers(1, 3), st.binary(max_size=40), st.integers(1, 3))
 RANGES = st.lists(RANGE, min_size=1, max_size=12)

@@ -8,7 +8,6 @@ interrupted job simply does that. Nothing is visible under the final name before
 from __future__ import annotations
 
 import filecmp
-import heapq
 import os
 import time
 import zlib
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gristmill.engine.contract import Span
 from gristmill.errors import StorageError
 from gristmill.faults import reach
 from gristmill.run.appended import AppendedFiles
@@ -26,30 +24,12 @@ from gristmill.run.earlier import EarlierOutput, changed_meanwhile
 from gristmill.run.parts import Parts
 from gristmill.run.placed import PlacedRanges
 from gristmill.run.records import Placed
+from gristmill.run.waiting import Rows, WaitingRows
 from gristmill.storage.publish import sync_folder
 
 #: While the job runs, assembling pauses when the disk has less room than this: the workers need it more.
 PAUSE_BELOW_BYTES = 1 << 30
 _LOOK_FOR_ROOM_EVERY_S = 1.0
-
-
-class Rows(NamedTuple):
-    """The rows of a range: where they are now, and what columns they have."""
-
-    span: Span
-    part: int
-    offset: int
-    length: int
-    crc: int
-    header: int
-    """Id of the columns within the job; 0 where the rows have none."""
-    is_last_part: bool = True
-    """Whether the next range begins with the next mini-batch."""
-    attached: int = 0
-    """How long the pieces of other files are that follow the rows in the part, in bytes."""
-    is_published: bool = False
-    """Whether they, and the pieces, are in the output that was published before; `offset` and `length` are
-    where."""
 
 
 class Assembly(NamedTuple):
@@ -104,7 +84,7 @@ class Committer:
         self._columns = columns
         self._with_header = with_header
         self._lines = lines
-        self._waiting: list[Rows] = []
+        self._waiting = WaitingRows(scratch)
         self._last: list[Rows] = []
         self._next = (0, 0)
         self._scratch = scratch
@@ -130,8 +110,17 @@ class Committer:
         self._header = b""
 
     def add(self, rows: Rows) -> None:
-        """Take the rows of a range, in any order; a range without rows has length 0."""
-        heapq.heappush(self._waiting, rows)
+        """Take the rows of a range, in any order; a range without rows has length 0.
+
+        Raises
+        ------
+        StorageError
+            The disk is full.
+        """
+        try:
+            self._waiting.add(rows)
+        except OSError as error:
+            raise self._storage_error(error) from error
 
     def add_last(self, rows: Rows) -> None:
         """Take what a worker left at its end: it comes after everything else, in the order of the parts."""
@@ -159,8 +148,7 @@ class Committer:
         StorageError
             The disk is full, or a part is gone.
         """
-        while self._waiting and self._is_next(self._waiting[0].span):
-            rows = heapq.heappop(self._waiting)
+        while (rows := self._take_next()) is not None:
             self._place(rows)
             span = rows.span
             self._next = (span.first, span.first_item + span.items)
@@ -169,13 +157,16 @@ class Committer:
 
     def advance_over_gaps(self) -> None:
         """Copy everything, in plan order, leaving out what was not run: for a partial output."""
-        while self._waiting:
-            self._place(heapq.heappop(self._waiting))
+        try:
+            for rows in self._waiting.take_all(self._next[0]):
+                self._place(rows)
+        except OSError as error:
+            raise self._storage_error(error) from error
 
     @property
     def bytes_waiting(self) -> int:
         """How many bytes are still to be copied."""
-        return sum(rows.length + rows.attached for rows in (*self._waiting, *self._last))
+        return self._waiting.bytes_waiting + sum(rows.length + rows.attached for rows in self._last)
 
     @property
     def is_complete(self) -> bool:
@@ -254,6 +245,7 @@ class Committer:
 
     def close(self) -> None:
         """Close all files; idempotent."""
+        self._waiting.close()
         self._parts.close()
         self._placed.close()
         self._file.close()
@@ -261,8 +253,11 @@ class Committer:
 
     # Placing rows
 
-    def _is_next(self, span: Span) -> bool:
-        return (span.first, span.first_item) == self._next
+    def _take_next(self) -> Rows | None:
+        try:
+            return self._waiting.take(*self._next)
+        except OSError as error:
+            raise self._storage_error(error) from error
 
     def _place(self, rows: Rows) -> None:
         try:

@@ -11,13 +11,14 @@ from pathlib import Path
 from gristmill.engine.contract import Farewell, Scored, Span
 from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
-from gristmill.run.commit import Committer, Rows
+from gristmill.run.commit import Committer
 from gristmill.run.delivery import Delivery
 from gristmill.run.earlier import EarlierOutput
 from gristmill.run.job_folder import Job
 from gristmill.run.ledger import Ledger
 from gristmill.run.records import Key, PlacedPiece, PublishedFile
 from gristmill.run.replay import farewells, scored_ranges
+from gristmill.run.waiting import Rows
 from gristmill.spec.values import OutputFormat
 
 #: The range of what a worker leaves at its end: it belongs to no mini-batch.

@@ -13,7 +13,8 @@ import pytest
 from gristmill.engine.contract import Span
 from gristmill.errors import StorageError
 from gristmill.run import commit
-from gristmill.run.commit import PAUSE_BELOW_BYTES, Committer, Rows, free_bytes
+from gristmill.run.commit import PAUSE_BELOW_BYTES, Committer, free_bytes
+from gristmill.run.waiting import Rows
 
 Make = Callable[..., Committer]
 
