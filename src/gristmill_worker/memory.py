@@ -6,6 +6,8 @@ from typing import Optional
 
 _STATUS = "/proc/self/status"
 _LABEL = "VmHWM:"
+_OF_FILES = "RssFile:"
+_FORGET = "/proc/self/clear_refs"
 
 
 def peak_bytes() -> int:
@@ -13,14 +15,38 @@ def peak_bytes() -> int:
 
     What `getrusage` says may be that of the process that started it.
     """
+    told = _told(_LABEL)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 if told is None else told
+
+
+def private_peak_bytes() -> int:
+    """Return the most memory that this process has had since `forget_peak`, in bytes, without what are pages
+    of files: a mapped model is shared by all workers, and given up on demand.
+    """
+    return max(0, peak_bytes() - (_told(_OF_FILES) or 0))
+
+
+def private_bytes() -> int:
+    """Return what this process holds now, in bytes, likewise without what are pages of files."""
+    return max(0, (_told("VmRSS:") or 0) - (_told(_OF_FILES) or 0))
+
+
+def forget_peak() -> None:
+    """Let the peak begin anew, at what is held now; where the kernel does not do that, it stays."""
+    try:
+        with open(_FORGET, "w") as file:
+            file.write("5")
+    except OSError:
+        pass
+
+
+def _told(label: str) -> Optional[int]:
+    """Return what the kernel says of this process, in bytes; None where it does not tell."""
     try:
         with open(_STATUS) as status:
-            for line in status:
-                if line.startswith(_LABEL):
-                    return int(line.split()[1]) * 1024
+            return next((int(line.split()[1]) * 1024 for line in status if line.startswith(label)), None)
     except OSError:
-        pass  # no /proc here
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return None
 
 
 def limit_data(limit: Optional[int]) -> None:

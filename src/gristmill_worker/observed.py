@@ -1,11 +1,12 @@
 """What is told of a script that is tried out or replayed, in the form that both entries share.
 
-Frames of the kind `OBSERVED` go to the coordinator, JSON with an ``event``; `rehearsal` and `foreground` say
-which events there are.
+Frames of the kind `OBSERVED` go to the coordinator, JSON with an ``event``; `rehearsal`, `foreground` and
+`trial` say which events there are.
 """
 
 import os
-from typing import Any, Dict, List, Tuple
+import shutil
+from typing import Any, Dict, List, Set, Tuple
 
 from gristmill_worker.rows import NOTICES, Encoded
 
@@ -43,4 +44,27 @@ def below(folder: str) -> List[Tuple[str, int]]:
         for name in sorted(files):
             path = os.path.join(here, name)
             found.append((os.path.relpath(path, folder), os.lstat(path).st_size))
+    return found
+
+
+def emptied(folder: str) -> None:
+    """Empty the output folder as between mini-batches; what is open in this process stays."""
+    mine = _open_files()
+    for name, _ in below(folder):
+        path = os.path.join(folder, name)
+        if os.path.realpath(path) not in mine:
+            os.unlink(path)
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        inner = os.path.join(folder, name)
+        if os.path.isdir(inner) and not below(inner):
+            shutil.rmtree(inner, ignore_errors=True)
+
+
+def _open_files() -> Set[str]:
+    found: Set[str] = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.add(os.readlink("/proc/self/fd/" + name))
+        except OSError:
+            continue  # the descriptor of this very listing
     return found

@@ -29,7 +29,6 @@ import math
 import os
 import re
 import shlex
-import shutil
 import sys
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -40,7 +39,7 @@ from gristmill_worker.descriptors import out_of_reach
 from gristmill_worker.failure import describe
 from gristmill_worker.items import ItemReader
 from gristmill_worker.memory import peak_bytes
-from gristmill_worker.observed import OBSERVED, below, in_short, preview
+from gristmill_worker.observed import OBSERVED, emptied, in_short, preview
 from gristmill_worker.rows import Encoded
 from gristmill_worker.script import Context, Script
 from gristmill_worker.traces import Traces, usage
@@ -130,20 +129,20 @@ class Rehearsal:
         if first is None:
             return
         self._tell_first(first, len(paths), self._printed() - printed)
-        self._take_away()
+        emptied(self._configuration["outbox"])
         held = [usage(os.environ["TMPDIR"])]
         again = self._call(names, paths)
         if again is None:
             return
         is_same = self._compare("repeated", first, again.encoded.data, again.encoded.results)
-        self._take_away()
+        emptied(self._configuration["outbox"])
         if is_same and len(paths) > 1 and first.encoded.results == len(paths):
             if not self._turn_around(first, names, paths):
                 return
         else:
             if self._call(names, paths) is None:
                 return
-        self._take_away()
+        emptied(self._configuration["outbox"])
         held.append(usage(os.environ["TMPDIR"]))
         self._repeat(names, paths, [1, 3], held)
 
@@ -174,7 +173,7 @@ class Rehearsal:
                 for _ in range(more // _QUARTERS):
                     if self._call(names, paths) is None:
                         return
-                    self._take_away()
+                    emptied(self._configuration["outbox"])
                     if time.monotonic() - began > 2 * self._terms["seconds"]:
                         break
                 gc.collect()
@@ -232,19 +231,6 @@ class Rehearsal:
         finally:
             self._leave_if_forked()
             faulthandler.cancel_dump_traceback_later()
-
-    def _take_away(self) -> None:
-        """Empty the output folder as between mini-batches; what is open in this process stays."""
-        folder = self._configuration["outbox"]
-        mine = _open_files()
-        for name, _ in below(folder):
-            path = os.path.join(folder, name)
-            if os.path.realpath(path) not in mine:
-                os.unlink(path)
-        for name in os.listdir(folder) if os.path.isdir(folder) else ():
-            inner = os.path.join(folder, name)
-            if os.path.isdir(inner) and not below(inner):
-                shutil.rmtree(inner, ignore_errors=True)
 
     def _printed(self) -> int:
         """Count the lines in the log of standard output."""
@@ -305,13 +291,3 @@ def _near(one: bytes, other: bytes) -> bool:
 
 def _sorted_lines(data: bytes) -> bytes:
     return b"\n".join(sorted(data.split(b"\n")))
-
-
-def _open_files() -> Dict[str, None]:
-    found: Dict[str, None] = {}
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found[os.readlink("/proc/self/fd/" + name)] = None
-        except OSError:
-            continue  # the descriptor of this very listing
-    return found

@@ -90,7 +90,7 @@ def crew_for(deployment: Deployment, resources: Resources) -> Crew:
             check_gpus(settings.workers, each, resources.devices)
         return Crew(workers=settings.workers, notices=_about_sharing(settings.workers, each, resources))
     workers, notices = resources.cores, []
-    served = _served_by_gpus(each, resources)
+    served = served_by_gpus(each, resources)
     if served is not None and served < workers:
         workers = served
         notices.append(_about_gpus(workers, each, resources))
@@ -141,7 +141,7 @@ def _file_size(path: Path) -> int:
         return 0
 
 
-def _served_by_gpus(each: float | None, resources: Resources) -> int | None:
+def served_by_gpus(each: float | None, resources: Resources) -> int | None:
     """Return how many workers the GPUs serve; None where there are none to be dealt out."""
     if each == 0 or resources.names_devices:
         return None

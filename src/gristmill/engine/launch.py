@@ -166,7 +166,7 @@ class Entry:
     """What a worker does that serves nobody."""
 
     name: str
-    """The module of `gristmill_worker` that does it: ``rehearsal`` or ``foreground``."""
+    """The module of `gristmill_worker` that does it: ``rehearsal``, ``foreground`` or ``trial``."""
     terms: str
     """What that module takes, as JSON."""
     is_attached: bool = False
@@ -367,6 +367,8 @@ def _sources() -> list[tuple[str, bytes]]:
 _ENTRY = b"""import sys
 if sys.argv[2:] and sys.argv[2] == "foreground":
     from gristmill_worker.foreground import main
+elif sys.argv[2:] and sys.argv[2] == "trial":
+    from gristmill_worker.trial import main
 elif sys.argv[2:]:
     from gristmill_worker.rehearsal import main
 else:
