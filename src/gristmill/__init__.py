@@ -1,7 +1,8 @@
 """Run a model over a pile of files: every input accounted for, one bad file costs one file.
 
 From Python: `run` scores a folder and returns the `Job`; `resume` goes on with one; `job` and `jobs` find
-them. They are loaded at first use, so that ``gristmill --help`` answers at once.
+them; `tune` measures a script and recommends settings. They are loaded at first use, so that
+``gristmill --help`` answers at once.
 """
 
 from __future__ import annotations
@@ -12,21 +13,34 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gristmill.api import FailedItem, Job, job, jobs, resume, run
+    from gristmill.api import FailedItem, Job, Tuned, job, jobs, resume, run, tune
     from gristmill.errors import GristmillError, JobFailedError
 
 __version__ = "0.1.0"
-__all__ = ["FailedItem", "GristmillError", "Job", "JobFailedError", "job", "jobs", "resume", "run"]
+__all__ = [
+    "FailedItem",
+    "GristmillError",
+    "Job",
+    "JobFailedError",
+    "Tuned",
+    "job",
+    "jobs",
+    "resume",
+    "run",
+    "tune",
+]
 
 _LOADED_FROM = {
     "FailedItem": "gristmill.api",
     "GristmillError": "gristmill.errors",
     "Job": "gristmill.api",
     "JobFailedError": "gristmill.errors",
+    "Tuned": "gristmill.api",
     "job": "gristmill.api",
     "jobs": "gristmill.api",
     "resume": "gristmill.api",
     "run": "gristmill.api",
+    "tune": "gristmill.api",
 }
 
 

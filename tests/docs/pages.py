@@ -17,6 +17,7 @@ PAGES = (
     "cli.md",
     "errors.md",
     "environments.md",
+    "tuning.md",
     "coming-from-azure-ml.md",
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -18,6 +18,7 @@ from gristmill.run.verify import Verification
 from gristmill.service.check import CheckReport
 from gristmill.service.environments import EnvironmentView
 from gristmill.service.findings import Finding
+from gristmill.service.tune import Tuning
 from gristmill.service.views import JobView
 from gristmill.spec.deployment import bare_script
 
@@ -55,7 +56,9 @@ def named(text: str) -> set[str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_section_with_all_of_its_options(command: str) -> None:
     text = section(PAGE, f"gristmill {command}")
-    inherited = {"check": options("run"), "rerun": options("resume")}.get(command, set())
+    inherited = {"check": options("run"), "tune": options("run"), "rerun": options("resume")}.get(
+        command, set()
+    )
 
     missing = options(command) - named(text) - inherited
 
@@ -110,11 +113,11 @@ def test_keys_of_the_answers_as_json_are_all_there() -> None:
     said = [key for row in rows(section(PAGE, "--json")) for key in spans(row[0])]
     fields = [
         field.name
-        for kind in (JobView, Verification, CheckReport, EnvironmentView)
+        for kind in (JobView, Verification, CheckReport, EnvironmentView, Tuning)
         for field in dataclasses.fields(kind)
     ]
 
-    assert sorted(said) == sorted([*fields, "ok", "errors", "warnings"])
+    assert sorted(said) == sorted([*fields, "ok", "errors", "warnings", "settings"])
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Finding), ids=lambda field: field.name)

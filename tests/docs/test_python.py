@@ -57,7 +57,7 @@ def test_python_of_the_page_runs(newcomer: Mill) -> None:
 
     said = said_by(blocks, newcomer)
 
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     assert said.startswith("Completed: all 99 items\n")
     assert "99.txt" in said
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from gristmill.errors import SpecError
 from gristmill.spec.overrides import Override
+
+StrPath = str | os.PathLike[str]
 
 #: Where each argument belongs in a deployment; the command's options stand for the same places.
 PLACES = {
@@ -66,6 +69,37 @@ def mapping(settings: object) -> Mapping[str, object]:
     if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
         raise SpecError(f"settings={shown(settings)}: must be a mapping of keys, as texts, to values")
     return settings
+
+
+def path_argument(name: str, value: object) -> Path:
+    """Take a path; an empty one is an unset variable, and must not mean this folder.
+
+    Raises
+    ------
+    SpecError
+        It is none.
+    """
+    path = plain(value)
+    if not isinstance(path, str):
+        raise SpecError(f"{name}={shown(value)}: must be a path, as a text or a pathlib.Path")
+    if not path:
+        raise SpecError(f"{name}={value!r}: is empty; give a path")
+    return Path(path)
+
+
+def patterns_argument(name: str, patterns: object) -> tuple[str, ...] | None:
+    """Take a pattern, or several; None where there is none.
+
+    Raises
+    ------
+    SpecError
+        It is something else.
+    """
+    if patterns is None:
+        return None
+    if isinstance(patterns, bytes) or not isinstance(patterns, Iterable):
+        raise SpecError(f"{name}={shown(patterns)}: must be a pattern such as '*.jpg', or a list of them")
+    return ((patterns,) if isinstance(patterns, str) else tuple(patterns)) or None
 
 
 def plain(value: object) -> object:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from gristmill.api.follow import follow, teller
 from gristmill.api.handle import Job, ended
-from gristmill.api.settings import mapping, overrides, plain, shown
+from gristmill.api.settings import StrPath, mapping, overrides, path_argument, patterns_argument, shown
 from gristmill.api.words import speaking_python
 from gristmill.errors import RequestError, SpecError
 from gristmill.service.jobs import Jobs, RunRequest
 from gristmill.settings import Home
 from gristmill.spec.deployment import load
-
-StrPath = str | os.PathLike[str]
 
 #: Jobs begin one after the other, whatever the thread: their scripts are parsed, at which some releases of
 #: Python fail now and then in several threads (python/cpython#106905), and made-up names must not meet.
@@ -114,8 +110,8 @@ def run(
         "max_retries": max_retries,
         "error_threshold": error_threshold,
         "format": format,
-        "include": _patterns("include", include),
-        "exclude": _patterns("exclude", exclude),
+        "include": patterns_argument("include", include),
+        "exclude": patterns_argument("exclude", exclude),
         "input_list": input_list,
         "limit": limit,
     }
@@ -125,10 +121,11 @@ def run(
         with _BEGINNING:
             request = RunRequest(
                 deployment=load(
-                    _path("script_or_deployment", script_or_deployment), overrides(given, mapping(settings))
+                    path_argument("script_or_deployment", script_or_deployment),
+                    overrides(given, mapping(settings)),
                 ),
-                input=_path("input", input),
-                output=None if output is None else _path("output", output),
+                input=path_argument("input", input),
+                output=None if output is None else path_argument("output", output),
                 name=_checked(name),
                 overwrite=overwrite,
                 chose_workers=workers is not None or "gristmill.workers" in mapping(settings),
@@ -148,21 +145,3 @@ def _checked(name: object) -> str | None:
     if name == "":
         raise SpecError("name='': is empty; give a name, or leave it out")
     return name
-
-
-def _patterns(name: str, patterns: object) -> tuple[str, ...] | None:
-    if patterns is None:
-        return None
-    if isinstance(patterns, bytes) or not isinstance(patterns, Iterable):
-        raise SpecError(f"{name}={shown(patterns)}: must be a pattern such as '*.jpg', or a list of them")
-    return ((patterns,) if isinstance(patterns, str) else tuple(patterns)) or None
-
-
-def _path(name: str, value: object) -> Path:
-    """Take a path; an empty one is an unset variable, and must not mean this folder."""
-    path = plain(value)
-    if not isinstance(path, str):
-        raise SpecError(f"{name}={shown(value)}: must be a path, as a text or a pathlib.Path")
-    if not path:
-        raise SpecError(f"{name}={value!r}: is empty; give a path")
-    return Path(path)

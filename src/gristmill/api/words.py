@@ -40,6 +40,7 @@ _IN_PYTHON = {
     "--set": "settings=",
 }
 _OF_RESUME = {"--force": "force=True", "--new": "new=True"}
+_OF_TUNE = {"--budget": "budget=", "--yes": "yes=True"}
 #: Commands that messages send people to, and what does the same here.
 _COMMANDS = {
     "job list": "gristmill.jobs()",
@@ -91,7 +92,7 @@ def _call(found: re.Match[str]) -> str:
 
 def _argument(found: re.Match[str]) -> str:
     option, value = found.groups()
-    argument = _IN_PYTHON.get(option) or _OF_RESUME.get(option)
+    argument = _IN_PYTHON.get(option) or _OF_RESUME.get(option) or _OF_TUNE.get(option)
     if argument is None:
         return found[0]
     return f"{argument}{value!r}" if value else argument

@@ -12,7 +12,15 @@ from collections.abc import Sequence
 
 from gristmill import __version__
 from gristmill.cli.exit_status import ExitStatus
-from gristmill.cli.parser import Command, Parser, check_words, days_argument, name_argument, path_argument
+from gristmill.cli.parser import (
+    Command,
+    Parser,
+    check_words,
+    days_argument,
+    name_argument,
+    path_argument,
+    seconds_argument,
+)
 from gristmill.cli.settings_options import add_settings
 
 _DESCRIPTION = "Run a model over a pile of files: every input accounted for."
@@ -40,6 +48,12 @@ _STATUSES = (
 _CHECK_STATUSES = (
     "Exit status: 0 nothing is wrong, or there are only warnings; 1 something cannot work; 2 the deployment,"
     " the input or the interpreter cannot be read. A run refuses by itself what the script's text shows."
+)
+
+_TUNE_STATUSES = (
+    "Exit status: 0 something is recommended; 1 nothing could be measured; 2 nothing was started; 3 Ctrl-C,"
+    " with what was known by then. Files of the input are run several times; no job is made, and what the"
+    " script writes to its output folder is removed."
 )
 
 
@@ -140,6 +154,32 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     _list_options(parser)
     parser.epilog = _CHECK_STATUSES
+
+
+def _tune_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s DEPLOYMENT.yml|SCRIPT.py --input PATH [--budget S] [options]"
+    parser.add_argument(
+        "deployment",
+        metavar="DEPLOYMENT.yml|SCRIPT.py",
+        type=path_argument,
+        help="a deployment, or a scoring script alone",
+    )
+    parser.add_argument(
+        "--input", metavar="PATH", type=path_argument, required=True, help="a folder of files, or one file"
+    )
+    parser.add_argument(
+        "--budget",
+        metavar="S",
+        type=seconds_argument,
+        default=60.0,
+        help="seconds for measuring, once the script has started (default: 60)",
+    )
+    parser.add_argument(
+        "--yes", action="store_true", help="run files several times although max_retries is 0"
+    )
+    add_settings(parser)
+    _list_options(parser)
+    parser.epilog = _TUNE_STATUSES
 
 
 def _resume_options(parser: argparse.ArgumentParser) -> None:
@@ -264,6 +304,11 @@ COMMANDS = {
         "say what is wrong with a deployment or a script, before a job",
         _check_options,
         "gristmill.cli.check:check",
+    ),
+    "tune": Command(
+        "measure a sample, and recommend mini-batch size, workers and timeout",
+        _tune_options,
+        "gristmill.cli.tune:tune",
     ),
     "run": Command(
         "score the files of a folder with a scoring script", _run_options, "gristmill.cli.start:run"

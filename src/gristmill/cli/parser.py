@@ -124,3 +124,14 @@ def days_argument(text: str) -> float:
     if not 0 <= days <= 36_500:
         raise argparse.ArgumentTypeError(f"must be a number of days (got {text!r})")
     return days
+
+
+def seconds_argument(text: str) -> float:
+    """Take a time span in seconds, at least one and at most a day."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds from 1 to 86400 (got {text!r})")
+    return seconds

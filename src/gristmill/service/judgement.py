@@ -208,7 +208,7 @@ def _of_the_end(rehearsal: Rehearsal, deployment: Deployment, script: str) -> It
         )
         what = f"{where} had not returned after {limit:g} s"
         remedy = f"that is where it stood; if it needs longer, give it more with {option}"
-        yield error(f"{stage}-hangs", script, what, remedy, _own_part(rehearsal.stack))
+        yield error(f"{stage}-hangs", script, what, remedy, own_part(rehearsal.stack))
     elif rehearsal.ending is Ending.LINGERED:
         remedy = "make its threads daemons, or end them in shutdown()"
         yield warning("process-lingers", script, "the worker's process does not end", remedy)
@@ -221,7 +221,7 @@ def _in_words(stage: str) -> str:
     return {"import": "the import", "start": "the start of Python"}.get(stage, f"{stage}()")
 
 
-def _own_part(stack: str) -> str:
+def own_part(stack: str) -> str:
     """Leave our own frames and Python's out of a stack (the latest call comes first)."""
     return "\n".join(
         line for line in stack.splitlines() if not any(word in line for word in _NOT_THE_SCRIPTS)

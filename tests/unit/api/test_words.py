@@ -8,7 +8,7 @@ import pytest
 
 import gristmill
 from gristmill.api.settings import PLACES
-from gristmill.api.words import _IN_PYTHON, _OF_RESUME, in_python
+from gristmill.api.words import _IN_PYTHON, _OF_RESUME, _OF_TUNE, in_python
 from gristmill.cli.options import COMMANDS
 from gristmill.cli.parser import Parser
 
@@ -40,6 +40,16 @@ def test_options_of_resume_alone_are_its_arguments() -> None:
     assert own == set(_OF_RESUME)
     named = {word.partition("=")[0] for word in _OF_RESUME.values()}
     assert named <= set(inspect.signature(gristmill.resume).parameters)
+
+
+def test_options_of_tune_alone_are_its_arguments() -> None:
+    parser = Parser(prog="gristmill tune")
+    COMMANDS["tune"].add_options(parser)
+    own = set(parser._option_string_actions) - set(run_options()) - {"-h"}
+
+    assert own == set(_OF_TUNE)
+    named = {word.partition("=")[0] for word in _OF_TUNE.values()}
+    assert named <= set(inspect.signature(gristmill.tune).parameters)
 
 
 def test_words_for_arguments_are_arguments_of_run() -> None:

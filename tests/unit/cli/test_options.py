@@ -183,7 +183,8 @@ def test_all_wrong_values_are_reported_with_their_options(
         (["job", "lst"], "there is no command 'lst'; did you mean list?"),
         (
             ["xyzzy"],
-            "there is no command 'xyzzy'; there are new, check, run, resume, rerun, replay, verify, job, env",
+            "there is no command 'xyzzy'; there are new, check, tune, run, resume, rerun, replay, verify,"
+            " job, env",
         ),
         (["run", "s.py", "--imput", "x"], "there is no option --imput; did you mean --input?"),
         (
