@@ -119,10 +119,17 @@ BARS: tuple[Target, ...] = (
     _least("P5-contrast", "skew", 1.4, "×", "Zipf(1.2) sizes, 8 workers, cut by count: makespan, ideal = 1"),
     _least("P5-split-busy", "split", 90, "%", "one 2 GiB CSV among 200 small: how busy both cores are"),
     _least("P7-writing", "writing", 200, "MB/s", "data frames to the predictions file, per core"),
+    _most("P7-lost", "kills", 0, "items", "items lost after kills at random moments"),
+    _most("P7-twice", "kills", 0, "items", "items written twice after kills at random moments"),
+    _most("P7-differ", "kills", 0, "jobs", "jobs whose output differs from an undisturbed run's"),
     _most("P7-redone", "kills", 0.5, "%", "run() calls redone after a kill, median"),
+    _most("P6-exact", "poisons", 0, "files", "seven poisons, 10,000 files: not scored, or another reason"),
     _most(
         "P6-wall", "poisons", 1.3, "×", "seven poisons, 10,000 files: wall less deaths, timeouts; clean = 1"
     ),
 )
+
+#: Why a bar is missed, by its id, where the benchmark cannot know: found by a profile, told on the page.
+REASONS: dict[str, str] = {}
 
 BY_ID = {target.id: target for target in BARS}

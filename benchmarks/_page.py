@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from _bars import BARS, Bar, bar
+from _bars import BARS, REASONS, Bar, bar
 from _plots import PLOTS, draw
-from _results import RESULTS, Result, Row, Series, figure, load, on_what
+from _results import RESULTS, Result, Row, Series, figure, load, on_what, rounds_in_words
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "performance.md"
@@ -95,7 +95,8 @@ def _bar(one: Bar) -> str:
     sign = "≤" if one.relation == "<=" else "≥"
     got = "–" if one.measured is None else f"{figure(one.measured)} {one.unit}"
     verdict = one.verdict if one.is_met is None else f"**{one.verdict}**"
-    why = f": {one.why}" if one.why else ""
+    said = [one.why, REASONS.get(one.id, "") if one.is_met is False else ""]
+    why = f": {'; '.join(filter(None, said))}" if any(said) else ""
     cells = [one.id, _cell(one.text), f"{sign} {figure(one.limit)} {one.unit}", got, f"{verdict}{_cell(why)}"]
     return f"| {' | '.join(cells)} |"
 
@@ -118,7 +119,7 @@ def _section(result: Result) -> Iterator[str]:
     yield from (f"* Left out: {peer}, because {why}." for peer, why in result.left_out.items())
     if result.versions:
         yield f"* With {', '.join(f'{name} {version}' for name, version in result.versions.items())}."
-    rounds = f"{result.rounds} rounds unless a row says otherwise, {result.took_s:,.0f} s"
+    rounds = f"{rounds_in_words(result)} unless a row says otherwise, {result.took_s:,.0f} s"
     yield f"* `{result.command}`: {rounds}, {result.date.partition('T')[0]}; {on_what(result.machine)}."
     yield ""
     yield ""

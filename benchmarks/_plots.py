@@ -33,6 +33,16 @@ PLOTS = (
         heading="What a mini-batch costs: time to the written file ÷ mini-batches",
         file="performance/mini-batch.png",
     ),
+    Plot(
+        benchmark="models",
+        heading="Throughput of a real model, from the start of the listing to the written file",
+        file="performance/models.png",
+    ),
+    Plot(
+        benchmark="models",
+        heading="Threads of numeric libraries: cores ÷ workers, or as many as there are cores",
+        file="performance/threads.png",
+    ),
 )
 
 

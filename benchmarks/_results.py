@@ -174,7 +174,7 @@ def as_text(result: Result) -> str:
     lines = [
         f"== {result.name}{', quick, which says nothing about speed' if result.is_quick else ''}",
         result.question,
-        f"{on_what(result.machine)}; {result.rounds} rounds, {result.took_s:.0f} s",
+        f"{on_what(result.machine)}; {rounds_in_words(result)}, {result.took_s:.0f} s",
     ]
     heading = None
     for row in result.rows:
@@ -195,6 +195,10 @@ def on_what(machine: Machine) -> str:
     memory = f"{machine.memory_bytes / 2**30:.0f} GiB"
     system = f"Linux {machine.kernel}, Python {machine.python}"
     return f"{machine.cores} cores, {machine.cpu}, {memory}, {system}, load {machine.load:g} before"
+
+
+def rounds_in_words(result: Result) -> str:
+    return "1 round" if result.rounds == 1 else f"{result.rounds} rounds"
 
 
 def in_words(one: Bar) -> str:

@@ -69,7 +69,7 @@ class Sizes:
 
 _ALL = ("pebble", "joblib", *SLOW)
 _ENGINES = (
-    Engines(names=("ray_data", "daft"), batches=10_000, size=10, rounds=3),
+    Engines(names=("ray_data", "daft"), batches=10_000, size=10, rounds=2),
     Engines(names=_ALL, batches=1_000, size=10, rounds=2),
     Engines(names=_ALL, batches=1_000, size=1, rounds=1),
     Engines(names=_ALL, batches=1_000, size=100, rounds=1),
@@ -108,7 +108,7 @@ def main() -> int:
             ),
             rounds=sizes.rounds,
             rows=tuple(rows),
-            bars=_bars(rows),
+            bars=() if given.quick else _bars(rows),
             notes=NOTES,
             left_out=left_out([*FAST, *SLOW]),
             versions=peer_versions("gristmill", "pebble", "joblib", "ray", "daft", "distributed", "pyspark"),

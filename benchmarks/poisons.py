@@ -2,16 +2,14 @@
 
 Gristmill runs over the same files without and with the poisons: exactly the good ones must be scored, each
 poison must be named with its reason, and the wall clock must keep within 1.3 × the clean run + Σ deaths ×
-(start + init) + Σ timeouts. With ``--peers``, other tools do the same on 200 files, 10 per mini-batch, in
-environments that are made below the temporary folder: with one poison that kills its process, and with all
-seven.
+(start + init) + Σ timeouts. With ``--peers``, other tools do the same on 200 files, 10 per mini-batch: with
+one poison that kills its process, and with all seven.
 
-    python benchmarks/poisons.py [--files 10000] [--work-ms 10] [--peers [NAMES]] [--deadline 30]
+    python3 run.py bench poisons [--files 10000] [--work-ms 10] [--peers [NAMES]] [--deadline 30] [--quick]
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import os
@@ -20,17 +18,21 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-import venv
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+import _peers
+from _bars import Bar, bar
+from _files import scratch
+from _peers import HERE
 from _poisonous import KINDS
+from _results import Result, Row, Series, hand_in, options
+from _turns import tell
 
-HERE = Path(__file__).resolve().parent
-UV = HERE.parent / ".venv/installer/bin/uv"
+from gristmill.engine.sweep import RUN_MARK, sweep
+
 WORKERS = 2
 TIMEOUT_S = 2.0
 CLEAN_DEADLINE_S = 120.0
@@ -44,16 +46,25 @@ REASONS = dict(
         strict=True,
     )
 )
-#: Tool → what is to be installed for it.
+#: Tool → the package that it needs.
 PEERS = {
     "pebble": "pebble",
     "joblib": "joblib",
     "concurrent_futures": "",
     "multiprocessing_pool": "",
     "dask": "distributed",
-    "ray_data": "ray[data]",
+    "ray_data": "ray",
     "beam": "apache-beam",
 }
+OURS = "Gristmill"
+WALL = "Wall clock: the same files clean, and with seven poisons among them"
+KEPT = "Good files kept of 200, where some are poisoned"
+TOOK = "Wall clock over 200 files"
+NOTES = (
+    f"Files of 10 ms, 100 per mini-batch, two workers, a timeout of {TIMEOUT_S:g} s, max_retries 1.",
+    "Other tools: 10 per mini-batch, with a timeout where they have one, as a careful user would write it "
+    "(benchmarks/_poison_peers.py). One that does not end is stopped, and counts with what it has kept.",
+)
 PEER_FILES, PEER_MINI_BATCH = 200, 10
 
 
@@ -70,48 +81,73 @@ class Scored:
 
 
 def main() -> int:
-    options = _options()
-    scratch = Path(tempfile.mkdtemp(prefix="gristmill-poisons-"))
-    try:
-        is_right = _whole(scratch, options.files, options.work_ms / 1000)
-        if options.peers is not None:
-            _side_by_side(scratch, options.peers or list(PEERS), options.deadline)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return 0 if is_right else 1
+    began_s = time.monotonic()
+    given = _options()
+    files = given.files or (700 if given.quick else 10_000)
+    left_out: dict[str, str] = {}
+    with scratch("poisons") as place:
+        rows, bars = _whole(place, files, given.work_ms / 1000)
+        if given.peers is not None:
+            more, left_out = _side_by_side(place, given.peers or list(PEERS), given.deadline)
+            rows += more
+    result = Result(
+        name="poisons",
+        question=(
+            "What do a few harmful files cost: one each that raises, exits, crashes, is killed, takes 8 GiB, "
+            "loops for ever, returns what it must not?"
+        ),
+        rounds=1,
+        rows=tuple(rows),
+        bars=bars,
+        notes=NOTES,
+        left_out=left_out,
+        versions=_peers.peer_versions(
+            "gristmill", *(filter(None, PEERS.values()) if given.peers is not None else ())
+        ),
+        is_quick=given.quick,
+    )
+    exact = next(one for one in bars if one.id == "P6-exact")
+    return hand_in(result, began_s) or (0 if exact.is_met else 1)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--files", type=int, default=10_000)
-    parser.add_argument("--work-ms", type=float, default=10.0, help="for each file, at least")
+def _options() -> Namespace:
+    parser = options(__doc__)
+    parser.add_argument("--files", type=int, help="how many (10000)")
+    parser.add_argument("--work-ms", type=float, default=10.0, help="for each file, at least (10)")
     parser.add_argument(
         "--peers", nargs="*", choices=list(PEERS), help="other tools beside it; all unless named"
     )
     parser.add_argument(
-        "--deadline", type=float, default=30.0, help="seconds after which a tool is stopped, at least"
+        "--deadline", type=float, default=30.0, help="seconds after which a tool is stopped, at least (30)"
     )
     return parser.parse_args()
 
 
-def _whole(scratch: Path, files: int, work_s: float) -> bool:
-    """Run clean and poisoned, and print what it cost; return whether all is as it must be."""
+def _whole(scratch: Path, files: int, work_s: float) -> tuple[list[Row], tuple[Bar, ...]]:
+    """Run clean and poisoned; return what it cost, and whether all is as it must be."""
     places = {files * (2 * number + 1) // (2 * len(KINDS)): kind for number, kind in enumerate(KINDS)}
+    tell(f"{files:,} files, clean")
     clean = _ours(scratch, "clean", _inputs(scratch / "clean", files, {}), work_s, 100)
+    tell(f"{files:,} files, seven of them poisons")
     poisoned = _ours(scratch, "poisoned", _inputs(scratch / "poisoned", files, places), work_s, 100)
     expected = {_name(number): REASONS[kind] for number, kind in places.items()}
-    start_s = _start_s()
-    bar_s = 1.3 * clean.wall_s + poisoned.deaths * start_s + poisoned.timeouts * TIMEOUT_S
-    is_exact = poisoned.succeeded == files - len(places) and poisoned.reasons == expected
-    print(f"{files:,} files of {work_s * 1000:g} ms, 100 per mini-batch, {WORKERS} workers, max_retries 1")
-    print(f"  good files scored      {poisoned.succeeded:,} of {files - len(places):,}")
-    print(f"  failures as they are   {sum(poisoned.reasons.get(k) == v for k, v in expected.items())} of 7")
-    print(f"  deaths, timeouts       {poisoned.deaths}, {poisoned.timeouts}")
-    print(f"  start + init           {start_s:.3f} s")
-    print(f"  clean run              {clean.wall_s:.1f} s")
-    ratio = poisoned.wall_s / clean.wall_s
-    print(f"  poisoned run           {poisoned.wall_s:.1f} s, {ratio:.2f} × clean; the bar is {bar_s:.1f} s")
-    return is_exact and poisoned.wall_s <= bar_s
+    wrong = abs(files - len(places) - poisoned.succeeded)
+    wrong += sum(poisoned.reasons.get(name) != reason for name, reason in expected.items())
+    spent_s = poisoned.deaths * _start_s() + poisoned.timeouts * TIMEOUT_S
+    told = f"{poisoned.deaths} deaths and {poisoned.timeouts} timeouts took {spent_s:.1f} s of it"
+    row = Row(
+        heading=WALL,
+        label=f"{files:,} files",
+        unit="s",
+        series=(
+            Series(contestant="Gristmill, clean", figures=(clean.wall_s,)),
+            Series(contestant="Gristmill, seven poisons", figures=(poisoned.wall_s,), note=told),
+        ),
+        reference="Gristmill, clean",
+    )
+    found = f"{poisoned.succeeded:,} of {files - len(places):,} scored, {len(expected)} failures named"
+    exact = bar("P6-exact", wrong, found)
+    return [row], (exact, bar("P6-wall", (poisoned.wall_s - spent_s) / clean.wall_s, told))
 
 
 def _inputs(folder: Path, files: int, places: dict[int, str]) -> Path:
@@ -173,75 +209,57 @@ def _start_s() -> float:
     return statistics.median(took)
 
 
-def _side_by_side(scratch: Path, names: list[str], deadline_s: float) -> None:
-    good, places = PEER_FILES, {}
-    for number, kind in enumerate(KINDS):
-        places[25 * number + 15] = kind
+def _side_by_side(scratch: Path, names: list[str], deadline_s: float) -> tuple[list[Row], dict[str, str]]:
+    """Let other tools do the same on few files; return the rows, and who is left out."""
+    places = {25 * number + 15: kind for number, kind in enumerate(KINDS)}
     folders = {
-        "clean": _inputs(scratch / "few", good, {}),
-        "killed": _inputs(scratch / "few-killed", good, {94: "kill"}),
-        "seven": _inputs(scratch / "few-seven", good, places),
+        "clean": _inputs(scratch / "few", PEER_FILES, {}),
+        "one kills its process, 199 good": _inputs(scratch / "few-killed", PEER_FILES, {94: "kill"}),
+        "all seven, 193 good": _inputs(scratch / "few-seven", PEER_FILES, places),
     }
-    print(
-        f"\n{good} files of 10 ms, {PEER_MINI_BATCH} per mini-batch, {WORKERS} workers; good files kept, "
-        f"wall clock (× clean); stopped after {deadline_s:g} s "
-        "or 3 × clean"
-    )
-    print(f"{'':<22}{'clean':>10}  {'one that kills (199 good)':>28}  {'all seven (193 good)':>28}")
-    ours = {
-        name: _ours(scratch, f"{name}-ours", folder, 0.01, PEER_MINI_BATCH)
-        for name, folder in folders.items()
-    }
-    _row("gristmill", {name: (run.succeeded, run.wall_s, False) for name, run in ours.items()})
-    for peer in names:
-        python = _python_with(scratch, peer)
-        if python is None:
-            print(f"{peer:<22}{'cannot be installed here':>30}")
+    tell(f"{PEER_FILES} files, Gristmill")
+    runs = {OURS: {}}
+    for number, (what, folder) in enumerate(folders.items()):
+        ours = _ours(scratch, f"few-{number}-ours", folder, 0.01, PEER_MINI_BATCH)
+        runs[OURS][what] = (ours.succeeded, ours.wall_s, False)
+    left_out = {}
+    for name in names:
+        if PEERS[name] and PEERS[name] not in _peers.installed():
+            left_out[name] = f"{PEERS[name]} is not installed (requirements/peers.lock)"
             continue
-        runs = {"clean": _peer(python, peer, folders["clean"], CLEAN_DEADLINE_S)}
-        limit_s = max(deadline_s, 3 * runs["clean"][1])
-        for which in ("killed", "seven") if runs["clean"][0] else ():
-            runs[which] = _peer(python, peer, folders[which], limit_s)
-        _row(peer, runs)
+        tell(f"{PEER_FILES} files, {name}")
+        clean = _peer(name, folders["clean"], CLEAN_DEADLINE_S)
+        if clean[0] < PEER_FILES:
+            left_out[name] = f"it kept {clean[0]} of {PEER_FILES} files without a poison in {clean[1]:.0f} s"
+            continue
+        limit_s = max(deadline_s, 3 * clean[1])
+        runs[name] = {"clean": clean}
+        for what in list(folders)[1:]:
+            runs[name][what] = _peer(name, folders[what], limit_s)
+    kept = [_row(KEPT, what, "files", runs, 0) for what in list(folders)[1:]]
+    return [*kept, *(_row(TOOK, what, "s", runs, 1) for what in folders)], left_out
 
 
-def _row(name: str, runs: dict[str, tuple[int, float, bool]]) -> None:
-    kept, clean_s, _ = runs["clean"]
-    if kept < PEER_FILES:
-        print(f"{name:<22}{f'the clean run kept {kept} in {clean_s:.1f} s':>40}", flush=True)
-        return
-    cells = []
-    for kept, wall_s, is_stopped in (runs["killed"], runs["seven"]):
-        how = "stopped" if is_stopped else f"{wall_s:.1f} s"
-        cells.append(f"{kept:>4} {how:>10} ({wall_s / clean_s:>5.1f} ×)")
-    print(f"{name:<22}{clean_s:>8.1f} s  {cells[0]:>28}  {cells[1]:>28}", flush=True)
+def _row(
+    heading: str, what: str, unit: str, runs: dict[str, dict[str, tuple[int, float, bool]]], at: int
+) -> Row:
+    series = tuple(
+        Series(contestant=name, figures=(ran[what][at],), note="stopped" if ran[what][2] else "")
+        for name, ran in runs.items()
+    )
+    return Row(heading=heading, label=what, unit=unit, series=series, reference=OURS)
 
 
-def _python_with(scratch: Path, peer: str) -> Path | None:
-    """Make an environment that holds a tool; None: that does not work here."""
-    folder = scratch / "environments" / peer
-    python, package = folder / "bin/python", PEERS[peer]
-    venv.create(folder, with_pip=bool(package) and not UV.exists())
-    if package:
-        install = [str(UV), "pip"] if UV.exists() else [str(python), "-m", "pip"]
-        named = ["--python", str(python)] if UV.exists() else []
-        ended = subprocess.run([*install, "install", "--quiet", *named, package], stderr=subprocess.PIPE)
-        if ended.returncode:
-            print(ended.stderr.decode("utf-8", "replace").strip().splitlines()[-1], file=sys.stderr)
-            return None
-    return python
-
-
-def _peer(python: Path, peer: str, folder: Path, deadline_s: float) -> tuple[int, float, bool]:
+def _peer(peer: str, folder: Path, deadline_s: float) -> tuple[int, float, bool]:
     """Run a tool; return the good files kept, the seconds it took, and whether it had to be stopped."""
     kept = folder.with_name(f"{folder.name}-{peer}")
-    words = [str(python), str(HERE / "_poison_peers.py"), peer, str(folder), str(kept), str(WORKERS)]
+    words = [str(_peers.python()), str(HERE / "_poison_peers.py"), peer, str(folder), str(kept), str(WORKERS)]
     variables = {
-        **{name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
+        **_peers.variables(),
         "PYTHONPATH": str(HERE),  # their own processes are to find the script, too
         "POISON_WORK_S": "0.01",
         "POISON_LIMIT_BYTES": str(LIMIT_OF_PEERS_BYTES),
-        "GRISTMILL_RUN_ID": kept.name,
+        RUN_MARK: kept.name,
     }
     began, is_stopped = time.monotonic(), False
     with open(f"{kept}.log", "wb") as log:
@@ -255,15 +273,8 @@ def _peer(python: Path, peer: str, folder: Path, deadline_s: float) -> tuple[int
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     wall_s = time.monotonic() - began
-    _sweep(kept.name)
+    sweep(RUN_MARK, kept.name)
     return len(set(kept.read_text().split())) if kept.exists() else 0, wall_s, is_stopped
-
-
-def _sweep(mark: str) -> None:
-    """End what a tool has left: some of their processes outlive them."""
-    from gristmill.engine.sweep import RUN_MARK, sweep
-
-    sweep(RUN_MARK, mark)
 
 
 if __name__ == "__main__":
