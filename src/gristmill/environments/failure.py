@@ -73,6 +73,8 @@ def _lines_of(packages: Packages, text: str) -> list[Line]:
     """Return the lines of the conda file whose packages the tool's words name."""
     known = [line for line in (*packages.pip, *packages.conda) if not line.text.startswith("--")]
     found = [line for line in known if _is_named(line, text)]
+    # What a folder's own build said does not name the folder.
+    found = found or [line for line in known if line.text.startswith("/")]
     return found[:_MOST_LINES]
 
 

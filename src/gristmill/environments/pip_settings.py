@@ -29,18 +29,21 @@ _MEANT = {
 _NO = ("", "0", "false", "no", "off")
 
 
-def uv_variables(variables: Mapping[str, str]) -> dict[str, str]:
+def uv_variables(variables: Mapping[str, str], *, several_indexes: bool = False) -> dict[str, str]:
     """Return the variables of the process around us with pip's settings told to uv.
 
     Parameters
     ----------
     variables
         Of the process around us.
+    several_indexes
+        Whether what is to be installed names another index beside the usual one.
 
     Returns
     -------
     dict
-        uv never fetches a Python by itself, and looks at all indexes for the best match, as pip does.
+        uv never fetches a Python by itself. Of several indexes it looks at all for the best match, as pip
+        does; of one it can tell better why something is not there.
     """
     bridged = {}
     for name, value in pip_settings(variables).items():
@@ -48,7 +51,8 @@ def uv_variables(variables: Mapping[str, str]) -> dict[str, str]:
             continue
         variable, separator = _MEANT[name]
         bridged[variable] = separator.join(value.split())
-    preset = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+    is_several = several_indexes or bool({"UV_INDEX", "UV_EXTRA_INDEX_URL"} & {*bridged, *variables})
+    preset = {"UV_INDEX_STRATEGY": "unsafe-best-match"} if is_several else {}
     fixed = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     foreign = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PYTHON", "UV_SYSTEM_PYTHON")
     kept = {name: value for name, value in variables.items() if name not in foreign}

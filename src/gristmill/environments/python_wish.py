@@ -91,7 +91,7 @@ def python_wish(conda: Sequence[Line]) -> PythonWish:
     rest = found["rest"].strip() if found else ""
     if bracket := _BRACKET.match(rest):
         rest = bracket[1]
-    if not rest or rest == "*":
+    if rest.lstrip("= ") in ("", "*"):
         return PythonWish(said=line.text, place=line.place)
     alternatives = tuple(
         tuple(_term(one.strip(), line) for one in part.split(",")) for part in _without_build(rest).split("|")

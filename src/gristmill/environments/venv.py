@@ -90,7 +90,8 @@ def install_pip_section(site: Site, also: list[Line] | None = None) -> None:
     file.write_text(_text(in_file), encoding="utf-8", errors="surrogateescape")
     offline = ["--offline"] if site.packages.offline else []
     command = [uv, "pip", "install", "--python", str(site.python), *offline, *options, "-r", str(file)]
-    site.run(command, uv_variables(site.variables))
+    several = any(line.text.startswith("--extra-index-url") for line in lines)
+    site.run(command, uv_variables(site.variables, several_indexes=several))
 
 
 def as_requirement(line: Line) -> Line:
