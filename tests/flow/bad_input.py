@@ -20,11 +20,13 @@ def run(mini_batch):
 """
 
 
-def made(mill: Mill, source: str = READS, files: Iterable[str] = ABC, settings: str = ONE_EACH) -> Mill:
+def made(
+    mill: Mill, source: str = READS, files: Iterable[str] = ABC, settings: str = ONE_EACH, more: str = ""
+) -> Mill:
     """Make files that hold their names, the script, and a deployment of one file per mini-batch."""
     mill.inputs(files)
     mill.script(source)
-    mill.deployment(settings)
+    mill.deployment(settings, more)
     return mill
 
 

@@ -282,6 +282,7 @@ INPUTS = {
     "digits-by-file": "data/images",
     "custom-outputs-parquet": "data/samples",
     "reviews-by-row": "reviews",
+    "two-pythons": "tables",
 }
 
 

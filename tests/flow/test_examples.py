@@ -44,6 +44,7 @@ def test_examples_are_those_that_are_promised() -> None:
         "digits-by-file",
         "filetypes",
         "reviews-by-row",
+        "two-pythons",
     ]
 
 

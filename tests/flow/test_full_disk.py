@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from doubles.wheels import wheel
 from flow.bad_input import READS, check_kept, made
 from flow.mill import Ended, Mill
 
@@ -121,6 +123,23 @@ def test_a_home_without_any_room_starts_nothing_and_says_so(mill: Mill, small_di
     assert "No space left on device" in ended.err
     assert mill.calls() == []
     assert ("resume" in ended.err) == (mill.jobs() == ["j"])
+
+
+def test_a_full_disk_below_an_environment_leaves_nothing_of_it(mill: Mill, small_disk: SmallDisk) -> None:
+    make_room = small_disk("home", "1m")
+    wheel(mill.root / "wheels", "large", "1.0", data=os.urandom(2_000_000))
+    conda = "{dependencies: [python>=3.8, pip: [--no-index, --find-links wheels, large]]}"
+    mill.variables["UV_CACHE_DIR"] = str(mill.root / "uv-cache")
+    made(mill, more=f"environment: {{name: large, conda_file: {conda}}}")
+
+    ended = mill.run()
+
+    assert ended.status == 2
+    assert f"the disk is full: make room in {mill.root}/home/environments, or set GRISTMILL_HOME" in ended.err
+    assert "No space left on device" in ended.err
+    assert list((mill.root / "home/environments").iterdir()) == []
+    make_room()
+    assert mill.run().status == 0
 
 
 def test_a_full_disk_below_a_scripts_own_files_costs_what_did_not_fit(

@@ -5,6 +5,7 @@ installs packages; else the user's own conda tool, else py-rattler; else an erro
 from __future__ import annotations
 
 from gristmill.engine.environment import Interpreter
+from gristmill.environments.builder_kind import conda_names, kind_of
 from gristmill.environments.command import CommandFailedError
 from gristmill.environments.conda_tools import TOOLS, build_with_tool, conda_tool
 from gristmill.environments.interpreters import Interpreters, not_found
@@ -12,22 +13,11 @@ from gristmill.environments.pip_settings import uv_variables
 from gristmill.environments.python_wish import PythonWish, name_of, python_wish
 from gristmill.environments.rattler import build_with_rattler, has_rattler
 from gristmill.environments.site import Site
-from gristmill.environments.venv import SEEDS, build_venv, install_pip_section, uv_program
+from gristmill.environments.venv import build_venv, install_pip_section, uv_program
 from gristmill.errors import BuildError
 from gristmill.spec.packages import Packages
 
 _MOST_NAMED = 5
-_OF_VENV = frozenset({"python", *SEEDS})
-
-
-def conda_names(packages: Packages) -> list[str]:
-    """Return the packages that only conda has: all of its part but Python and what installs packages."""
-    return [name_of(line.text) for line in packages.conda if name_of(line.text) not in _OF_VENV]
-
-
-def kind_of(packages: Packages) -> str:
-    """Return the kind of builder that a list needs: ``venv`` or ``conda``."""
-    return "conda" if conda_names(packages) else "venv"
 
 
 def build(site: Site) -> str:

@@ -7,20 +7,14 @@ one that all users share, so that two jobs that want the same build it once, and
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from gristmill.engine.environment import Interpreter, probed
+from gristmill.engine.environment import Interpreter
 from gristmill.environments.azureml import without_driver_packages
-from gristmill.environments.building import build, kind_of
-from gristmill.environments.command import CommandFailedError
-from gristmill.environments.failure import build_failed
+from gristmill.environments.builder_kind import kind_of
 from gristmill.environments.interpreters import patch_notice
 from gristmill.environments.key import key_of
 from gristmill.environments.lock import EnvironmentLock
@@ -28,15 +22,10 @@ from gristmill.environments.pip_settings import constraints
 from gristmill.environments.python_wish import python_wish
 from gristmill.environments.record import Place, Record
 from gristmill.environments.site import Site
-from gristmill.errors import BuildError, HomeError, in_words
-from gristmill.faults import reach
+from gristmill.errors import HomeError, in_words
 from gristmill.spec.packages import Packages
 
 _LOCK = ".lock"
-_INSTALLED = """import json
-from importlib.metadata import distributions
-found = {(d.metadata["Name"] or "").lower(): d.version for d in distributions()}
-print(json.dumps(sorted(f"{name}=={version}" for name, version in found.items() if name)))"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +161,7 @@ class Environments:
         if not lock.alone(wait=False):
             return False
         try:
-            _remove(self.place(key).folder)
+            self.place(key).remove()
             lock.remove()
         finally:
             lock.release()
@@ -197,9 +186,8 @@ class Environments:
         lock: EnvironmentLock,
         say: Callable[[str], None],
     ) -> None:
-        begun = time.monotonic()
-        _remove(place.folder)
-        place.folder.mkdir(mode=0o700)
+        from gristmill.environments.construction import construct  # most jobs find theirs built
+
         site = Site(
             packages=packages,
             folder=place.folder,
@@ -209,57 +197,4 @@ class Environments:
             say=say,
             inherited=lock.descriptor,
         )
-        try:
-            builder = build(site)
-            reach("environment.before_record")
-            record = self._seen(site, key, builder, time.monotonic() - begun)
-            place.write(record)
-        except CommandFailedError as error:
-            _abandon(place, lock)
-            what = "its packages cannot be installed"
-            raise build_failed(packages, what, error.words, self._folder) from error
-        except BaseException:
-            _abandon(place, lock)
-            raise
-        count = len(record.packages)
-        say(
-            f"environment {packages.name}: ready after {record.seconds:.0f} s, "
-            f"{count} package{'' if count == 1 else 's'} (gristmill env show {key})"
-        )
-
-    def _seen(self, site: Site, key: str, builder: str, seconds: float) -> Record:
-        """Look at what was built: only what runs is complete."""
-        interpreter = probed(site.python, f"the environment {site.packages.name}")
-        said = site.run([site.python, "-I", "-c", _INSTALLED])
-        try:
-            packages = tuple(json.loads(said[-1]))
-        except (ValueError, LookupError) as error:
-            raise BuildError(
-                f"the environment {site.packages.name} cannot be built: its Python does not say what it has "
-                f"({' '.join(said[-3:])}); name another Python with --python PATH"
-            ) from error
-        return Record(
-            key=key,
-            name=site.packages.name,
-            builder=builder,
-            python_version=interpreter.version,
-            cache_tag=interpreter.cache_tag,
-            conda=tuple(line.text for line in site.packages.conda),
-            pip=tuple(line.text for line in site.packages.pip),
-            packages=packages,
-            built_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            seconds=round(seconds, 3),
-        )
-
-
-def _abandon(place: Place, lock: EnvironmentLock) -> None:
-    """Leave nothing of a build that failed."""
-    _remove(place.folder)
-    lock.remove()
-
-
-def _remove(folder: Path) -> None:
-    """Remove what is there of an environment, its record first: half of one must never look whole."""
-    Place(folder=folder).forget()
-    if folder.is_symlink() or folder.exists():
-        shutil.rmtree(folder)
+        construct(site, place, key, lock)

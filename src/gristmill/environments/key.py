@@ -51,7 +51,7 @@ def _digest(packages: Packages, builder: str, constraints: Sequence[Path]) -> st
     content = {
         "schema": SCHEMA,
         "builder": builder,
-        "platform": [platform.system(), platform.machine(), *platform.libc_ver()[:1]],
+        "platform": [platform.system(), platform.machine()],
         "channels": packages.channels if builder == "conda" else (),
         "conda": sorted({_normal(line.text) for line in packages.conda}),
         "pip": sorted({_normal(line.text) for line in rest}),

@@ -5,7 +5,6 @@ The one door to that library. It runs in a thread of its own, since a notebook h
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import threading
 from typing import Any
@@ -33,6 +32,8 @@ def build_with_rattler(site: Site) -> None:
     outcome: list[BaseException] = []
 
     def work() -> None:
+        import asyncio  # not light, and needed nowhere else
+
         try:
             asyncio.run(_build(site))
         except BaseException as error:  # whatever it is, it is told where it can be acted upon

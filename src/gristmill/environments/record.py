@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -71,9 +72,17 @@ class Place:
         text = json.dumps(record.to_json(), indent=1) + "\n"
         publish_bytes(self.folder / _FILE, text.encode("ascii"))
 
-    def forget(self) -> None:
-        """Take back that it is complete; safe to repeat."""
+    def remove(self) -> None:
+        """Remove what is there, the record first: half of an environment must never look whole.
+
+        Raises
+        ------
+        OSError
+            It cannot be removed.
+        """
         (self.folder / _FILE).unlink(missing_ok=True)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
 
     def read(self) -> Record | None:
         """Return what is there and can be used; None where it is not complete, or its base is gone."""

@@ -13,13 +13,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gristmill.engine.environment import Interpreter
+from gristmill.environments.builder_kind import SEEDS
 from gristmill.environments.pip_settings import uv_variables
 from gristmill.environments.python_wish import name_of
 from gristmill.environments.site import Site
 from gristmill.spec.packages import Line
 
-SEEDS = ("pip", "setuptools", "wheel")
-"""What a conda file lists beside Python without meaning conda."""
 #: The first Python whose own venv does not bring setuptools.
 _WITHOUT_SETUPTOOLS = (3, 12)
 _BUNDLE = "import ensurepip, os; print(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))"
