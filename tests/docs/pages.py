@@ -18,6 +18,7 @@ PAGES = (
     "errors.md",
     "environments.md",
     "tuning.md",
+    "mlflow-models.md",
     "coming-from-azure-ml.md",
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

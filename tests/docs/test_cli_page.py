@@ -12,7 +12,7 @@ import pytest
 from docs.pages import PAGES, read, rows, section, spans
 from flow.mill import REPOSITORY
 from gristmill.cli.exit_status import ExitStatus
-from gristmill.cli.options import COMMANDS, ENV_COMMANDS, JOB_COMMANDS
+from gristmill.cli.options import COMMANDS, ENV_COMMANDS, JOB_COMMANDS, MODEL_COMMANDS
 from gristmill.run.job_folder import Job
 from gristmill.run.verify import Verification
 from gristmill.service.check import CheckReport
@@ -35,6 +35,7 @@ FOREIGN |= {"-r", "-c", "-e", "--index-url", "--extra-index-url", "--find-links"
 GROUPED = [
     *(("job", name, one) for name, one in JOB_COMMANDS.items()),
     *(("env", name, one) for name, one in ENV_COMMANDS.items()),
+    *(("model", name, one) for name, one in MODEL_COMMANDS.items()),
 ]
 
 

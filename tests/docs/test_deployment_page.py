@@ -36,6 +36,7 @@ IN_WORDS = {
     "gristmill.memory_per_worker": "what the machine has",
     "gristmill.gpus_per_worker": "one each, as far as there are any",
     "gristmill.stop_when.minimum": "100, or the window if that is smaller",
+    "gristmill.mlflow.chunk_rows": "100000, of files above 64 MB",
     "gristmill.program_arguments": "empty",
     "gristmill.keep_azureml_packages": "where the code imports `azureml`",
     "gristmill.isolate_failures": "unless `max_retries` is 0",

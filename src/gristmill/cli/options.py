@@ -86,6 +86,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "env", "the environments that deployments ask for: build, list, show, prune"
     )
     environment.add_commands(ENV_COMMANDS)
+    model = parser.add_command("model", "write out how an MLflow model is scored: scoring-script")
+    model.add_commands(MODEL_COMMANDS)
     parser.elsewhere = {**_ELSEWHERE, **{name: f"gristmill job {name}" for name in JOB_COMMANDS}}
     if not argv:
         parser.print_help(sys.stderr)
@@ -95,12 +97,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "%(prog)s DEPLOYMENT.yml|SCRIPT.py --input PATH [options]"
+    parser.usage = "%(prog)s DEPLOYMENT.yml|SCRIPT.py|MODEL --input PATH [options]"
     parser.add_argument(
         "deployment",
-        metavar="DEPLOYMENT.yml|SCRIPT.py",
+        metavar="DEPLOYMENT.yml|SCRIPT.py|MODEL",
         type=path_argument,
-        help="a deployment, or a scoring script alone",
+        help="a deployment, a scoring script alone, or the folder of an MLflow model",
     )
     data = parser.add_argument_group("what goes in and out")
     data.add_argument(
@@ -137,12 +139,12 @@ def _new_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_options(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "%(prog)s DEPLOYMENT.yml|SCRIPT.py [--input PATH] [options]"
+    parser.usage = "%(prog)s DEPLOYMENT.yml|SCRIPT.py|MODEL [--input PATH] [options]"
     parser.add_argument(
         "deployment",
-        metavar="DEPLOYMENT.yml|SCRIPT.py",
+        metavar="DEPLOYMENT.yml|SCRIPT.py|MODEL",
         type=path_argument,
-        help="a deployment, or a scoring script alone",
+        help="a deployment, a scoring script alone, or the folder of an MLflow model",
     )
     parser.add_argument(
         "--input",
@@ -233,6 +235,23 @@ def _rerun_options(parser: argparse.ArgumentParser) -> None:
     _change_options(parser)
     add_settings(parser, is_for_rest=True)
     _ending_options(parser)
+
+
+def _scoring_script_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s MODEL [--output FOLDER] [--overwrite]"
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=path_argument,
+        help="the folder of an MLflow model, with a file MLmodel",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        type=path_argument,
+        help="the folder to be written (default: ./<model>-scoring/)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
 def _ending_options(parser: argparse.ArgumentParser) -> None:
@@ -361,5 +380,12 @@ JOB_COMMANDS = {
     ),
     "cancel": Command(
         "stop a running job; what is finished is kept", _job_options, "gristmill.cli.job:cancel"
+    ),
+}
+MODEL_COMMANDS = {
+    "scoring-script": Command(
+        "write the script that scores with an MLflow model where there is none, to be edited",
+        _scoring_script_options,
+        "gristmill.cli.model:scoring_script",
     ),
 }

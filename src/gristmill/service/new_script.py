@@ -20,6 +20,7 @@ from string import Template
 from gristmill.engine.environment import Interpreter, choose_interpreter
 from gristmill.errors import InterpreterError, OutputError, SpecError
 from gristmill.service.model_kind import KINDS, MLFLOW, NO_MODEL, Kind, Recognised, recognise
+from gristmill.spec.written import deployment_name, yaml_text
 from gristmill.storage.publish import publish_bytes
 
 _PROBE = (
@@ -184,37 +185,15 @@ def _deployment_file(request: NewScriptRequest) -> Path:
 def _deployment_text(request: NewScriptRequest, file_name: str, kind: Kind) -> str:
     values = {
         "file": file_name,
-        "name": _deployment_name(request.script.stem),
+        "name": deployment_name(request.script.stem),
         "model": "",
-        "script": _scalar(request.script.name),
+        "script": yaml_text(request.script.name),
     }
     if request.model is not None:
         path = os.path.relpath(request.model, request.script.parent)
         type_ = "mlflow_model" if kind is MLFLOW else "custom_model"
-        values["model"] = f"model:\n  path: {_scalar(path)}\n  type: {type_}\n"
+        values["model"] = f"model:\n  path: {yaml_text(path)}\n  type: {type_}\n"
     return _filled("deployment.yml.txt", values)
-
-
-def _deployment_name(stem: str) -> str:
-    """Make a name that Azure takes: letters, digits and inner hyphens, 3 to 32 of them, a letter first."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")
-    if len(name) < 3 or not name[0].isalpha():
-        name = f"score-{name}".strip("-")
-    return name[:32].strip("-")
-
-
-def _scalar(text: str) -> str:
-    """Write a text as YAML."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise SpecError(
-            f"the path {os.fsencode(text)!r} is not UTF-8 and cannot stand in a YAML file; rename it, or "
-            "leave --deployment out"
-        ) from None
-    if re.fullmatch(r"[A-Za-z_./][\w./-]*", text, re.ASCII):
-        return text
-    return json.dumps(text, ensure_ascii=False)
 
 
 # -------------------------------------------------------------------------------- what has to be installed

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 from gristmill.errors import SpecError
 from gristmill.service.findings import Finding, Severity, error
+from gristmill.service.mlflow_reading import read_mlflow_model
 from gristmill.service.script.contract import contract
 from gristmill.service.script.loops import loops
 from gristmill.service.script.model import model
@@ -51,8 +52,11 @@ def read_script(deployment: Deployment, python: tuple[int, int, int]) -> tuple[F
     -------
     tuple of Finding
         In the order of the lines, errors first on the same line; empty where nothing is wrong, and where the
-        file cannot be read or understood.
+        file cannot be read or understood. Of an MLflow model without a script, the model's description is
+        read instead.
     """
+    if deployment.is_generated and deployment.model is not None:
+        return read_mlflow_model(deployment.model)
     try:
         with open(deployment.code / deployment.scoring_script, "rb") as file:
             source = file.read(LARGEST_SCRIPT_BYTES + 1)

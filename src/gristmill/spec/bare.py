@@ -25,13 +25,23 @@ def bare_document(script: Path) -> Mapping:
         In the canonical layout: as many workers as fit, ten minutes for one call of ``run()``, a stop at 20 %
         failed items, and comma-separated rows with a header.
     """
+    code = {"code": str(script.parent), "scoring_script": script.name}
+    return _for_a_newcomer(script, {"code_configuration": code})
+
+
+def bare_model_document(model: Path) -> Mapping:
+    """Make the document of an MLflow model that comes without anything else; see `bare_document`."""
+    return _for_a_newcomer(model, {"model": str(model)})
+
+
+def _for_a_newcomer(path: Path, what: dict[str, object]) -> Mapping:
     root = tree(
         {
-            "code_configuration": {"code": str(script.parent), "scoring_script": script.name},
+            **what,
             "settings": {"retry_settings": {"timeout": 600}},
             "gristmill": {"workers": "auto", "error_threshold": "20%", "output_format": "csv"},
         },
-        Place(origin=str(script), folder=script.parent),
+        Place(origin=str(path), folder=path.parent),
     )
     assert isinstance(root, Mapping)
     return root

@@ -17,7 +17,10 @@ from gristmill.spec.schema import DeploymentFile, Section
 from gristmill.spec.tree import Entry, Mapping, Sequence
 
 _MISSING = {
-    "code_configuration": "is missing; name the script, as in '{code: ., scoring_script: score.py}'",
+    "code_configuration": (
+        "is missing; name the script, as in '{code: ., scoring_script: score.py}'; only an MLflow model needs"
+        " none"
+    ),
     "code_configuration.code": "is missing; give the folder that holds the scoring script",
     "code_configuration.scoring_script": "is missing; give the script's path below the code folder",
     "model.path": "is missing; give the model's file or folder",

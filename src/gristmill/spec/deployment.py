@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from gristmill.errors import SpecError
-from gristmill.spec.bare import bare_document
+from gristmill.spec.bare import bare_document, bare_model_document
 from gristmill.spec.check import checked
 from gristmill.spec.document import Document, read_document
 from gristmill.spec.environment import asked_for
 from gristmill.spec.file_kind import other_kind
+from gristmill.spec.generated import variables, with_script
 from gristmill.spec.kinds import neighbour
 from gristmill.spec.layout import canonical
 from gristmill.spec.notices import notices
@@ -29,7 +30,6 @@ from gristmill.spec.schema import (
     SettingsSection,
     is_pipeline,
     model_type,
-    without_script,
 )
 from gristmill.spec.switches import output_header
 from gristmill.spec.values import Deployment, ModelReference, Settings
@@ -44,7 +44,8 @@ def load(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
     Parameters
     ----------
     path
-        A ``.yml``, ``.yaml`` or ``.json`` file with a deployment, or a ``.py`` file with a scoring script.
+        A ``.yml``, ``.yaml`` or ``.json`` file with a deployment, a ``.py`` file with a scoring script, or
+        the folder of an MLflow model.
     overrides
         Settings that stand above those of the file, in the order in which they were given.
 
@@ -58,13 +59,19 @@ def load(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
     SpecError
         There is no such file, its suffix is another, or something in it is wrong: one line for each mistake.
     """
+    if os.path.isfile(path / "MLmodel"):
+        document = Document(root=bare_model_document(_absolute(path)), problems=())
+        return _loaded(document, path, overrides, is_bare_script=True)
     suffix = path.suffix.lower()
     if suffix in _DEPLOYMENT_SUFFIXES:
         return load_deployment(path, overrides)
     if suffix == _SCRIPT_SUFFIX:
         return bare_script(path, overrides)
     _check_exists(path, "deployment or script")
-    raise SpecError(f"{path}: takes a deployment (.yml, .yaml or .json) or a scoring script (.py)")
+    raise SpecError(
+        f"{path}: takes a deployment (.yml, .yaml or .json), a scoring script (.py) or the folder of an "
+        "MLflow model"
+    )
 
 
 def load_deployment(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
@@ -128,12 +135,13 @@ def _loaded(
     if is_pipeline(root):
         what = "pipeline deployments are not supported yet; use 'type: model' with a scoring script"
         raise SpecError(*lines([Problem(place=root.entries["type"].node.place, path="type", what=what)]))
+    scripted = with_script(root)
+    root = scripted.root
     file, wrong = checked(root, DeploymentFile)
-    if no_script := without_script(root):
-        wrong = [no_script, *(one for one in wrong if one.path != "code_configuration")]
     problems = [*document.problems, *layout.problems, *misplaced, *wrong]
     listed = asked_for(root, file)
     problems += listed.problems
+    problems += [scripted.problem] if scripted.problem else []
     header, contradictions = output_header(root)
     problems += contradictions
     if problems or file is None:
@@ -142,9 +150,20 @@ def _loaded(
     deployment = _deployment(file, source, is_bare_script, said)
     settings = replace(deployment.settings, include_output_header=header)
     deployment = replace(deployment, settings=settings, packages=listed.packages)
+    if scripted.is_generated:
+        deployment = _generated(deployment, file)
     if is_bare_script and not any(one.path.endswith("error_threshold") for one in overrides):
         deployment = _lenient_with_few(deployment)
     return deployment
+
+
+def _generated(deployment: Deployment, file: DeploymentFile) -> Deployment:
+    """Our own script may always be repeated, and is told of the settings that are its own."""
+    settings = deployment.settings
+    isolates = True if settings.isolate_failures is None else settings.isolate_failures
+    told = {**variables(file.gristmill), **settings.environment_variables}
+    settings = replace(settings, isolate_failures=isolates, environment_variables=told)
+    return replace(deployment, is_generated=True, settings=settings)
 
 
 def _lenient_with_few(deployment: Deployment) -> Deployment:

@@ -104,13 +104,28 @@ def canonical(root: Mapping) -> Layout:
     properties = entries.get("properties")
     if properties is not None and isinstance(properties.node, Mapping):
         own = properties.node.entries
-        twins = {name.removeprefix(_TWIN): entry for name, entry in own.items() if name.startswith(_TWIN)}
+        twins = _nested({name.removeprefix(_TWIN): own[name] for name in own if name.startswith(_TWIN)})
         rest = {name: entry for name, entry in own.items() if not name.startswith(_TWIN)}
         node = Mapping(place=properties.node.place, entries=rest)
         entries["properties"] = Entry(path=properties.path, place=properties.place, node=node)
         _move(layout, entries, "gristmill", twins)
     layout.root = Mapping(place=root.place, entries=entries)
     return layout
+
+
+def _nested(twins: dict[str, Entry]) -> dict[str, Entry]:
+    """Put ``mlflow.chunk_rows``, a key in a map of texts, where it stands in the block: below ``mlflow``."""
+    found: dict[str, Entry] = {}
+    for name, entry in twins.items():
+        section, dot, key = name.partition(".")
+        if not dot or not section or not key:
+            found[name] = entry
+            continue
+        there = found.get(section)
+        entries = dict(there.node.entries) if there and isinstance(there.node, Mapping) else {}
+        node = Mapping(place=entry.place, entries={**entries, key: entry})
+        found[section] = Entry(path=entry.path.removesuffix(f".{key}"), place=entry.place, node=node)
+    return found
 
 
 def without_read_only(root: Mapping) -> Layout:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from gristmill.spec.environment import names_a_python
+from gristmill.spec.generated import FOLDER
 from gristmill.spec.problems import Problem
 from gristmill.spec.schema import DeploymentFile
 from gristmill.spec.tree import Entry, Mapping, Scalar, is_null
@@ -49,6 +50,7 @@ def notices(root: Mapping, file: DeploymentFile) -> list[Problem]:
         *_about_environment(root, file),
         *_about_file_name(root, file),
         *_about_variables(root),
+        *_about_mlflow(root, file),
     ]
 
 
@@ -96,6 +98,12 @@ def _about_variables(root: Mapping) -> Iterator[Problem]:
         if isinstance(entry.node, Scalar) and _VARIABLE.search(entry.node.text):
             what = f"{entry.node.text!r} is taken as it stands; variables are not expanded"
             yield Problem(place=entry.node.place, path=entry.path, what=what)
+
+
+def _about_mlflow(root: Mapping, file: DeploymentFile) -> Iterator[Problem]:
+    if file.code_configuration.code != FOLDER:
+        what = "is for MLflow models without a script, and this deployment has a script; it was ignored"
+        yield from _notice(root, ("gristmill", "mlflow"), what)
 
 
 def _notice(root: Mapping, names: tuple[str, ...], what: str) -> Iterator[Problem]:

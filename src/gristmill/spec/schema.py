@@ -17,14 +17,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from gristmill.spec import kinds, rule_kinds
-from gristmill.spec.problems import Problem
 from gristmill.spec.stop_rules import FailureClass, StopRule
 from gristmill.spec.tree import Mapping, Node, Scalar, got, is_null
 from gristmill.spec.values import ErrorThreshold, OutputAction, OutputFormat
@@ -211,6 +209,12 @@ class StopRuleSection(Section):
         )
 
 
+class MlflowSection(Section):
+    """``gristmill.mlflow:``, for MLflow models without a script."""
+
+    chunk_rows: Count | None = None
+
+
 class Extensions(Section):
     """``gristmill:``, what the original does not have."""
 
@@ -237,6 +241,7 @@ class Extensions(Section):
     strict_python: Flag = False
     keep_azureml_packages: Flag | None = None
     offline: Flag = False
+    mlflow: MlflowSection = MlflowSection.model_construct()
 
     @field_validator("use_current_python")
     @classmethod
@@ -277,25 +282,6 @@ def model_type(path: Path, said: str | None) -> str:
     """Give the type of a model: the one that its file says, else what its folder looks like."""
     detected = "mlflow_model" if os.path.isfile(path / "MLmodel") else "custom_model"
     return said or detected
-
-
-def without_script(root: Mapping) -> Problem | None:
-    """Say that a document has an MLflow model and no script of its own, which nobody runs yet."""
-    code, model = root.entries.get("code_configuration"), root.entries.get("model")
-    if model is None or (code is not None and not is_null(code.node)):
-        return None
-    try:
-        found = Model.model_validate(model.node)
-    except ValidationError:
-        return None  # what is wrong with the model is said elsewhere
-    if model_type(found.path, found.type) != "mlflow_model":
-        return None
-    what = (
-        "an MLflow model without a scoring script cannot be run yet, that comes in a later release; write a"
-        " script whose init() calls mlflow.pyfunc.load_model(os.environ['GRISTMILL_MODEL_PATH']), and name it"
-        " in code_configuration"
-    )
-    return Problem(place=model.place, path=model.path, what=what)
 
 
 def is_pipeline(root: Mapping) -> bool:

@@ -138,7 +138,7 @@ class Deployment:
     source: Path
     """The deployment file or the script itself, absolute."""
     is_bare_script: bool
-    """Whether a script was given without a deployment file."""
+    """Whether a script, or an MLflow model, was given without a deployment file."""
     name: str | None
     """The deployment's name."""
     endpoint_name: str | None
@@ -165,6 +165,8 @@ class Deployment:
     """What the user should know though nothing is wrong; one line each."""
     packages: Packages | None = None
     """What an environment of its own is to hold; None: it runs in a Python that is there."""
+    is_generated: bool = False
+    """Whether the script is ours: that of an MLflow model that comes without one."""
 
 
 def affecting_results(settings: Settings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.cli.options import COMMANDS, JOB_COMMANDS, parse
+from gristmill.cli.options import COMMANDS, JOB_COMMANDS, MODEL_COMMANDS, parse
 from gristmill.cli.parser import Parser
 from gristmill.cli.start import overrides
 from gristmill.errors import SpecError
@@ -184,7 +184,7 @@ def test_all_wrong_values_are_reported_with_their_options(
         (
             ["xyzzy"],
             "there is no command 'xyzzy'; there are new, check, tune, run, resume, rerun, replay, verify,"
-            " job, env",
+            " job, env, model",
         ),
         (["run", "s.py", "--imput", "x"], "there is no option --imput; did you mean --input?"),
         (
@@ -233,7 +233,8 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [command.target for command in (*COMMANDS.values(), *JOB_COMMANDS.values())]
+    "target",
+    [command.target for command in (*COMMANDS.values(), *JOB_COMMANDS.values(), *MODEL_COMMANDS.values())],
 )
 def test_every_command_of_the_table_exists(target: str) -> None:
     module, _, function = target.partition(":")

@@ -198,7 +198,7 @@ def test_mistake_is_reported_where_it_stands(refused: Refuse, text: str, line: s
 CODE_MISTAKES = [
     ("name: abc\n",
      "d.yml:1:1: code_configuration: is missing; name the script,"
-     " as in '{code: ., scoring_script: score.py}'"),
+     " as in '{code: ., scoring_script: score.py}'; only an MLflow model needs none"),
     ("code_configuration: {code: src}\n",
      "d.yml:1:1: code_configuration.scoring_script: is missing;"
      " give the script's path below the code folder"),
@@ -281,7 +281,11 @@ code_configuration: {code: src, scoring_script: scor.py}
         ("e.yml", "e.yml: no such deployment file"),
         ("src/scor.py", "src/scor.py: no such scoring script; did you mean 'score.py'?"),
         ("src", "src: is a folder; give the deployment or script itself"),
-        ("model.pkl", "model.pkl: takes a deployment (.yml, .yaml or .json) or a scoring script (.py)"),
+        (
+            "model.pkl",
+            "model.pkl: takes a deployment (.yml, .yaml or .json), a scoring script (.py) or the folder of an"
+            " MLflow model",
+        ),
     ],
 )
 @pytest.mark.usefixtures("folder")

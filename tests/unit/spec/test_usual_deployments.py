@@ -9,8 +9,9 @@ import pytest
 
 from gristmill.errors import SpecError
 from gristmill.spec.deployment import load
+from gristmill.spec.generated import FOLDER, SCRIPT
 from gristmill.spec.overrides import Override
-from gristmill.spec.values import OutputAction, OutputFormat
+from gristmill.spec.values import OutputAction, OutputFormat, deployment_from_json, deployment_to_json
 
 CURRENT = Override(path="gristmill.use_current_python", value=True, origin="--use-current-python")
 
@@ -62,12 +63,6 @@ logging_level: DEBUG
 """
 
 ALONE = " are asked for, and this machine is one; the job runs on it alone"
-NO_SCRIPT = (
-    "an MLflow model without a scoring script cannot be run yet, that comes in a later release; write a"
-    " script whose init() calls mlflow.pyfunc.load_model(os.environ['GRISTMILL_MODEL_PATH']), and name it in"
-    " code_configuration"
-)
-
 # The text, what is to be seen of the settings, and the notices without their places.
 USUAL: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "nested": (
@@ -200,6 +195,15 @@ USUAL: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"output_file_name": "p.csv"},
         [],
     ),
+    "an MLflow model with a script, and a key for those without": (
+        "model: mlflow\ncode_configuration: {code: code, scoring_script: batch_driver.py}\n"
+        "gristmill: {mlflow: {chunk_rows: 10}}\n",
+        {"environment_variables": {}, "isolate_failures": None},
+        [
+            "gristmill.mlflow: is for MLflow models without a script, and this deployment has a script; it"
+            " was ignored"
+        ],
+    ),
     "JSON": (
         '{"name": "as-json", "model": "model",'
         ' "settings": {"mini_batch_size": 4, "logging_level": "WARNING"},'
@@ -252,12 +256,9 @@ def test_texts_of_a_usual_deployment_are_those_that_stand_in_the_file(project: P
     ("text", "problem"),
     [
         (
-            "model: {path: mlflow, type: mlflow_model}\ncompute: azureml:cpu-cluster\n",
-            f"d.yml:1:1: model: {NO_SCRIPT}",
-        ),
-        (
-            "model: mlflow\ncode_configuration: null\n",
-            f"d.yml:1:1: model: {NO_SCRIPT}",
+            "model: {path: model, type: mlflow_model}\ncode_configuration: null\n",
+            "d.yml:1:1: model: is no MLflow model: there is no file MLmodel in it (got a mapping); give the"
+            " folder with it",
         ),
         (
             "model: azureml://registries/r/models/m/versions/4\n"
@@ -280,3 +281,50 @@ def test_usual_deployment_that_cannot_run_yet_is_refused_in_one_sentence(
     with pytest.raises(SpecError) as caught:
         load(Path("d.yml"))
     assert caught.value.problems == (problem,)
+
+
+# The text, and the settings that its script gets beside the usual ones.
+WITHOUT_SCRIPT = {
+    "by its type": ("model: {path: mlflow, type: mlflow_model}\ncompute: azureml:cpu-cluster\n", {}),
+    "by its folder": ("model: mlflow\ncode_configuration: null\n", {}),
+    "with pieces": (
+        "model: mlflow\ngristmill: {mlflow: {chunk_rows: 500}}\n",
+        {"GRISTMILL_MLFLOW_CHUNK_ROWS": "500"},
+    ),
+    "with pieces, in Azure's form": (
+        "model: mlflow\nproperties: {gristmill.mlflow.chunk_rows: '500'}\nenvironment_variables: {A: 1}\n",
+        {"GRISTMILL_MLFLOW_CHUNK_ROWS": "500", "A": "1"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "variables"), WITHOUT_SCRIPT.values(), ids=WITHOUT_SCRIPT)
+def test_mlflow_model_without_a_script_gets_ours(project: Path, text: str, variables: dict[str, str]) -> None:
+    (project / "d.yml").write_text(text)
+
+    deployment = load(Path("d.yml"))
+
+    assert deployment.is_generated
+    assert not deployment.is_bare_script
+    assert (deployment.code, deployment.scoring_script) == (FOLDER, SCRIPT)
+    assert (FOLDER / SCRIPT).is_file()
+    assert deployment.settings.environment_variables == variables
+    assert deployment.settings.isolate_failures is True
+    assert deployment_from_json(deployment_to_json(deployment)) == deployment
+
+
+def test_folder_of_an_mlflow_model_alone_has_the_defaults_of_a_newcomer(project: Path) -> None:
+    deployment = load(Path("mlflow"))
+
+    assert deployment.is_generated
+    assert deployment.is_bare_script
+    assert deployment.model is not None
+    assert deployment.model.path == project / "mlflow"
+    assert deployment.settings.output_format is OutputFormat.CSV
+    assert (deployment.settings.workers, deployment.settings.timeout_s) == (None, 600.0)
+
+
+def test_who_forbids_isolation_has_none(project: Path) -> None:
+    (project / "d.yml").write_text("model: mlflow\ngristmill: {isolate_failures: false}\n")
+
+    assert load(Path("d.yml")).settings.isolate_failures is False

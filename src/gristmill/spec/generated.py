@@ -1,0 +1,70 @@
+"""Deployments of an MLflow model without a script: which they are, and the script that stands in for theirs.
+
+The script lies in the room `gristmill.mlflow`, which this floor must not know: only where it is.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gristmill.spec.problems import Problem
+from gristmill.spec.schema import Extensions, Model, model_type
+from gristmill.spec.tree import Entry, Mapping, got, is_null, tree
+
+FOLDER = Path(__file__).parents[1] / "mlflow" / "script"
+"""The code folder of the script."""
+SCRIPT = "mlflow_score.py"
+"""The script in it."""
+CHUNK_ROWS = "GRISTMILL_MLFLOW_CHUNK_ROWS"
+"""The variable by which the script is told how many rows it is to read at once."""
+_CODE, _MODEL, _MLFLOW = "code_configuration", "model", "mlflow_model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripted:
+    """A document that names a script, as its author wrote it or as it was filled in."""
+
+    root: Mapping
+    is_generated: bool = False
+    """Whether the script was filled in."""
+    problem: Problem | None = None
+    """Why it could not be."""
+
+
+def with_script(root: Mapping) -> Scripted:
+    """Fill in the script where a document has an MLflow model and none.
+
+    Parameters
+    ----------
+    root
+        The document, in the canonical layout, with all overrides laid over it.
+    """
+    code, model = root.entries.get(_CODE), root.entries.get(_MODEL)
+    if model is None or (code is not None and not is_null(code.node)):
+        return Scripted(root=root)
+    try:
+        found = Model.model_validate(model.node)
+    except ValidationError:
+        return Scripted(root=root)  # what is wrong with the model is said elsewhere
+    if model_type(found.path, found.type) != _MLFLOW:
+        return Scripted(root=root)
+    filled = tree({"code": str(FOLDER), "scoring_script": SCRIPT}, root.place)
+    entry = Entry(path=_CODE, place=root.place, node=filled)
+    problem = None
+    if not os.path.isfile(found.path / "MLmodel"):
+        what = (
+            f"is no MLflow model: there is no file MLmodel in it {got(model.node)}; give the folder with it"
+        )
+        problem = Problem(place=model.place, path=model.path, what=what)
+    scripted = Mapping(place=root.place, entries={**root.entries, _CODE: entry})
+    return Scripted(root=scripted, is_generated=True, problem=problem)
+
+
+def variables(extensions: Extensions) -> dict[str, str]:
+    """Return what the script is told of the deployment's settings, as variables."""
+    rows = extensions.mlflow.chunk_rows
+    return {} if rows is None else {CHUNK_ROWS: str(rows)}
