@@ -12,7 +12,8 @@ import pytest
 from docs.pages import read, rows, section, spans
 from gristmill.spec import asset_schema
 from gristmill.spec.layout import READ_ONLY_KEYS, SETTINGS_KEYS
-from gristmill.spec.schema import DeploymentFile, Section
+from gristmill.spec.schema import DeploymentFile
+from gristmill.spec.sections import Section
 from gristmill.spec.values import Settings
 
 PAGE = "deployment-yaml.md"
@@ -54,7 +55,7 @@ def keys(model: type[Section], above: str = "") -> dict[str, Any]:
         if below:
             found |= keys(below[0], f"{path}.")
         if not below or name in ("model", "environment", "stop_when"):
-            found[path] = field.default
+            found[path] = field.usual()
     return found
 
 

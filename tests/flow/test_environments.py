@@ -35,7 +35,7 @@ def run(mini_batch):
         "python": list(sys.version_info[:3]),
         "prefix": sys.prefix,
         "versions": [probe_a.__version__, probe_b.__version__],
-        "ours": [name for name in ("gristmill", "pydantic", "ruamel") if importlib.util.find_spec(name)],
+        "ours": [name for name in ("gristmill", "pathspec", "ruamel") if importlib.util.find_spec(name)],
         "variables": {name: os.environ.get(name) for name in ("VIRTUAL_ENV", "PYTHONPATH")},
         "path": os.environ["PATH"].split(":")[0],
     }

@@ -41,7 +41,7 @@ def test_every_group_has_a_source_and_a_lock() -> None:
     assert sorted(path.stem for path in REQUIREMENTS.glob("*.lock")) == GROUPS
 
 
-@pytest.mark.parametrize(("group", "name"), [("demo", "magika"), ("dev", "pydantic"), ("installer", "uv")])
+@pytest.mark.parametrize(("group", "name"), [("demo", "magika"), ("dev", "pathspec"), ("installer", "uv")])
 def test_sources_are_read_with_what_they_include(group: str, name: str) -> None:
     assert name in names(requirements(group))
 

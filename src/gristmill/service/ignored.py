@@ -10,8 +10,6 @@ import os
 import re
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from gristmill.errors import RequestError
 
 AMLIGNORE = ".amlignore"
@@ -91,6 +89,8 @@ def _read(path: str) -> list[_Pattern]:
         return []
     except OSError as error:
         raise RequestError(f"{path} cannot be read: {error.strerror}; give yourself access to it") from error
+    from pathspec import GitIgnoreSpec  # only now: most folders have no such file
+
     rules: list[_Pattern] = []
     for line in lines:
         try:

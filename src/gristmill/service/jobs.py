@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gristmill.engine.contract import Engine
 from gristmill.engine.crew import crew_for, resources_for
@@ -34,8 +35,6 @@ from gristmill.service.assignment import assignment_of
 from gristmill.service.in_flight import ProcessStacks, stacks
 from gristmill.service.overlap import check_apart, overlap_notices
 from gristmill.service.preparation import prepare
-from gristmill.service.replay_part import Wanted
-from gristmill.service.replaying import Replayed, replay_in
 from gristmill.service.request import (
     RunRequest,
     check_name,
@@ -51,6 +50,10 @@ from gristmill.service.script_reading import warnings_of_script
 from gristmill.service.surroundings import Surroundings
 from gristmill.service.views import JobView, view_of
 from gristmill.settings import Home
+
+if TYPE_CHECKING:
+    from gristmill.service.replay_part import Wanted
+    from gristmill.service.replaying import Replayed
 
 __all__ = ["JobView", "Jobs", "Progress", "ResumeRequest", "RunRequest", "RunningJob", "Verification"]
 
@@ -292,6 +295,10 @@ class Jobs:
 
     def replay(self, name: str, wanted: Wanted, say: Callable[[str], None]) -> Replayed:
         """Run a file of a job, or its mini-batch, again on our terminal; see `replaying.replay_in`."""
+        from gristmill.service.replaying import (
+            replay_in,  # with all that a rehearsal needs, and a run does not
+        )
+
         return replay_in(self._folder(name), self.home, wanted, say)
 
     def _folder(self, name: str) -> JobFolder:

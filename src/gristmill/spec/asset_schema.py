@@ -9,11 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator
-
 from gristmill.spec import asset_kinds, kinds
 from gristmill.spec.asset_values import Location
-from gristmill.spec.schema import Build, Count, ModelType, Name, Seconds, Section, Text, Texts
+from gristmill.spec.schema import Build, Count, ModelType, Name, Seconds, Text, Texts
+from gristmill.spec.sections import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    Section,
+    ValidationInfo,
+    field_validator,
+)
 from gristmill.spec.tree import Mapping, Node
 
 AssetName = Annotated[str, PlainValidator(asset_kinds.asset_name)]

@@ -42,7 +42,8 @@ from gristmill.spec.file_kind import other_kind
 from gristmill.spec.layout import without_read_only
 from gristmill.spec.overrides import Override, lay_over
 from gristmill.spec.problems import Problem, lines
-from gristmill.spec.schema import Section, model_type
+from gristmill.spec.schema import model_type
+from gristmill.spec.sections import Section
 from gristmill.spec.tree import is_null
 
 File = TypeVar("File", bound=Section)

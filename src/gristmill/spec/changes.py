@@ -17,7 +17,8 @@ from gristmill.spec.deployment import settings_of
 from gristmill.spec.layout import canonical_names
 from gristmill.spec.overrides import Override, lay_over
 from gristmill.spec.problems import Problem, lines
-from gristmill.spec.schema import DeploymentFile, Extensions, Section, SettingsOnly, SettingsSection
+from gristmill.spec.schema import DeploymentFile, Extensions, SettingsOnly, SettingsSection
+from gristmill.spec.sections import Section
 from gristmill.spec.switches import output_header
 from gristmill.spec.tree import Mapping as Node
 from gristmill.spec.tree import Place, tree

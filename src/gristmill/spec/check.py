@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar, get_args, get_origin
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
 from gristmill.spec.layout import SETTINGS_KEYS
 from gristmill.spec.problems import Problem, nearest
-from gristmill.spec.schema import DeploymentFile, Section
+from gristmill.spec.schema import DeploymentFile
+from gristmill.spec.sections import Fault, Section, ValidationError
 from gristmill.spec.tree import Entry, Mapping, Sequence
 
 _MISSING = {
@@ -56,24 +54,22 @@ def checked(root: Mapping, kind: type[File]) -> tuple[File | None, list[Problem]
     try:
         return kind.model_validate(root), []
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
-        return None, [_problem(root, kind, found) for found in errors]
+        return None, [_problem(root, kind, fault) for fault in error.faults]
 
 
-def _problem(root: Mapping, kind: type[Section], found: ErrorDetails) -> Problem:
-    names = tuple(str(name) for name in found["loc"])
+def _problem(root: Mapping, kind: type[Section], fault: Fault) -> Problem:
+    names = fault.loc
     top = Entry(path="", place=root.place, node=root)
-    if found["type"] == "missing":
+    if fault.kind == "missing":
         parent = _entry(top, names[:-1])
         path = ".".join(filter(None, (parent.path, names[-1])))
         words = _MISSING if kind is DeploymentFile else _MISSING_ELSEWHERE
         what = words.get(".".join(names), "is missing")
         return Problem(place=parent.place, path=path, what=what)
     entry = _entry(top, names)
-    if found["type"] == "extra_forbidden":
+    if fault.kind == "unknown":
         return Problem(place=entry.place, path=entry.path, what=f"unknown key{_meant(names, kind)}")
-    what = found.get("ctx", {}).get("what", found["msg"])
-    return Problem(place=entry.node.place, path=entry.path, what=what)
+    return Problem(place=entry.node.place, path=entry.path, what=fault.what)
 
 
 def _entry(top: Entry, names: tuple[str, ...]) -> Entry:

@@ -8,9 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
-from pydantic_core import PydanticCustomError
-
 from gristmill.errors import SpecError
 from gristmill.spec import kinds
 from gristmill.spec.conda_file import Listed, read_content
@@ -20,6 +17,7 @@ from gristmill.spec.packages import Packages
 from gristmill.spec.pip_lines import near
 from gristmill.spec.problems import Problem, lines
 from gristmill.spec.schema import DeploymentFile, Environment
+from gristmill.spec.sections import ValidationError, WrongValueError
 from gristmill.spec.tree import Entry, Mapping, Scalar, got, is_null
 
 _WAYS_OUT = (
@@ -79,7 +77,7 @@ def load_environment_packages(path: Path) -> Packages:
     try:
         environment = Environment.model_validate(entry.node)
     except ValidationError as error:
-        raise SpecError(f"{path}: is no file of an environment: {error.errors()[0]['loc']}") from error
+        raise SpecError(f"{path}: is no file of an environment: {error}") from error
     listed = _listed(entry, environment)
     problems = [*document.problems, *listed.problems]
     if problems or listed.packages is None:
@@ -110,8 +108,8 @@ def _listed(entry: Entry, environment: Environment) -> Listed:
     try:
         file = kinds.conda_file(node)
         document = read_document(near(file))
-    except PydanticCustomError as refused:
-        what = str((refused.context or {}).get("what"))
+    except WrongValueError as refused:
+        what = refused.what
         return Listed(problems=[Problem(place=node.place, path=path, what=what)])
     except SpecError as mistakes:
         found = [Problem(place=node.place, path=path, what=one) for one in mistakes.problems]

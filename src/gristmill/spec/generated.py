@@ -9,10 +9,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from gristmill.spec.problems import Problem
 from gristmill.spec.schema import Extensions, Model, model_type
+from gristmill.spec.sections import ValidationError
 from gristmill.spec.tree import Entry, Mapping, got, is_null, tree
 
 FOLDER = Path(__file__).parents[1] / "mlflow" / "script"

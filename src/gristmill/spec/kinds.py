@@ -16,10 +16,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic_core import PydanticCustomError
-
 from gristmill.spec.patterns import PatternError, expression
 from gristmill.spec.problems import did_you_mean
+from gristmill.spec.sections import WrongValueError
 from gristmill.spec.tree import Entry, Mapping, Node, Plain, Scalar, Sequence, got, is_null, meaning
 from gristmill.spec.values import ErrorThreshold
 
@@ -44,10 +43,9 @@ _NAME = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 Choice = TypeVar("Choice", bound=Enum)
 
 
-def wrong(what: str) -> PydanticCustomError:
+def wrong(what: str) -> WrongValueError:
     """Make the refusal of a value; ``what`` is the whole message."""
-    # The message travels in the context, not in the template: a path in it may hold bytes that are not UTF-8.
-    return PydanticCustomError("wrong", "wrong", {"what": what})
+    return WrongValueError(what)
 
 
 def as_only_key(key: str, node: Node) -> Node:

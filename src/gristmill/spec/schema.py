@@ -10,21 +10,19 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
+from gristmill.spec import kinds, rule_kinds
+from gristmill.spec.sections import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
+    Section,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-
-from gristmill.spec import kinds, rule_kinds
 from gristmill.spec.stop_rules import FailureClass, StopRule
-from gristmill.spec.tree import Mapping, Node, Scalar, got, is_null
+from gristmill.spec.tree import Mapping, Node, Scalar
 from gristmill.spec.values import ErrorThreshold, OutputAction, OutputFormat
 
 Text = Annotated[str, PlainValidator(kinds.text)]
@@ -38,30 +36,6 @@ Format = Annotated[OutputFormat, PlainValidator(kinds.choice(OutputFormat))]
 ModelType = Annotated[str, PlainValidator(kinds.word("custom_model", "mlflow_model", "triton_model"))]
 Patterns = Annotated[tuple[str, ...], PlainValidator(kinds.patterns)]
 Threshold = Annotated[ErrorThreshold, PlainValidator(kinds.error_threshold)]
-
-
-class Section(BaseModel):
-    """A mapping with known keys; a key that holds nothing counts as not given."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _entries(cls, node: Any) -> Any:
-        node = cls.spelled_out(node)
-        if not isinstance(node, Mapping):
-            raise kinds.wrong(f"must be a mapping of keys {got(node)}")
-        known = {field.alias or name for name, field in cls.model_fields.items()}
-        return {
-            name: entry.node
-            for name, entry in node.entries.items()
-            if name not in known or not is_null(entry.node)
-        }
-
-    @classmethod
-    def spelled_out(cls, node: Node) -> Node:
-        """Turn a short form of this section into its long one."""
-        return node
 
 
 class Retries(Section):
@@ -82,7 +56,7 @@ class SettingsSection(Section):
     logging_level: Annotated[str, PlainValidator(kinds.word("debug", "info", "warning"))] = "info"
     max_concurrency_per_instance: Count = 1
     instance_count: Count = 1
-    environment_variables: Annotated[Texts, AfterValidator(kinds.variables)] = {}
+    environment_variables: Annotated[Texts, AfterValidator(kinds.variables)] = Field(default_factory=dict)
 
     @field_validator("output_file_name")
     @classmethod
@@ -102,8 +76,8 @@ class Model(Section):
     version: Text | None = None
     type: ModelType | None = None
     description: Text | None = None
-    tags: Texts = {}
-    properties: Texts = {}
+    tags: Texts = Field(default_factory=dict)
+    properties: Texts = Field(default_factory=dict)
     stage: Text | None = None
     flavors: Any = None
 
@@ -146,8 +120,8 @@ class Environment(Section):
     conda_file: Any = None
     build: Build | None = None
     description: Text | None = None
-    tags: Texts = {}
-    properties: Texts = {}
+    tags: Texts = Field(default_factory=dict)
+    properties: Texts = Field(default_factory=dict)
     os_type: Text | None = None
     inference_config: Any = None
 
@@ -192,7 +166,7 @@ class StopRuleSection(Section):
     def spelled_out(cls, node: Node) -> Node:
         return rule_kinds.rule(node)
 
-    @model_validator(mode="after")
+    @model_validator
     def _fits(self) -> StopRuleSection:
         rule_kinds.fitting(self.rule(), self.minimum)
         return self
@@ -255,8 +229,8 @@ class SettingsOnly(Section):
     """Settings without a deployment: what is said of them when a job goes on."""
 
     gristmill: Extensions = Extensions.model_construct()
-    properties: Texts = {}
-    tags: Texts = {}
+    properties: Texts = Field(default_factory=dict)
+    tags: Texts = Field(default_factory=dict)
     settings: SettingsSection = SettingsSection.model_construct()
 
 
@@ -268,8 +242,8 @@ class DeploymentFile(Section):
     endpoint_name: Name | None = None
     type: Annotated[str, PlainValidator(kinds.word("model", "pipeline"))] = "model"
     description: Text | None = None
-    tags: Texts = {}
-    properties: Texts = {}
+    tags: Texts = Field(default_factory=dict)
+    properties: Texts = Field(default_factory=dict)
     model: Model | None = None
     code_configuration: CodeConfiguration
     environment: Environment | None = None

@@ -232,6 +232,34 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert said.stdout.splitlines()[-1] == "[] 0"
 
 
+def test_run_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+    """Named are packages that take long to import, and those of ours that other commands are for."""
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "a.txt").touch()
+    (tmp_path / "score.py").write_text("def run(mini_batch):\n    return mini_batch\n")
+    heavy = [
+        *("asyncio", "concurrent", "email", "http", "logging", "multiprocessing", "sqlite3", "unittest"),
+        *("numpy", "pandas", "pyarrow", "pathspec", "pydantic", "rich", "ruamel", "sqlalchemy"),
+        *("gristmill.api", "gristmill.service.check", "gristmill.service.replaying"),
+    ]
+    program = (
+        "import sys; from gristmill.cli.main import main; status = main(sys.argv[1:]);"
+        f"print([name for name in {heavy} if name in sys.modules], status, len(sys.modules) < 400)"
+    )
+    job = ["run", "score.py", "--input", "input", "--output-path", "output"]
+
+    said = subprocess.run(
+        [sys.executable, "-c", program, *job],
+        env={"PYTHONPATH": ":".join(sys.path), "GRISTMILL_HOME": str(tmp_path / "home")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert said.stdout.splitlines()[-1] == "[] 0 True"
+
+
 @pytest.mark.parametrize(
     "target",
     [command.target for command in (*COMMANDS.values(), *JOB_COMMANDS.values(), *MODEL_COMMANDS.values())],
