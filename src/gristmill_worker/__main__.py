@@ -25,6 +25,7 @@ from gristmill_worker.rows import Encoded, encoder
 from gristmill_worker.script import ScriptError
 from gristmill_worker.slot import Slot
 from gristmill_worker.stacks import show_when_asked
+from gristmill_worker.staging import Stage
 from gristmill_worker.wire import HELLO, PROTOCOL, START_FAILED
 from gristmill_worker.writes import Writes
 
@@ -72,6 +73,7 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
         channel=channel,
         slot=slot,
         items=ItemReader(configuration["plan"], configuration["root"]),
+        stage=stage_of(configuration),
         part=Part(configuration["part"]),
         outbox=Outbox(configuration["outbox"], configuration["aside"], _writes(configuration, slot)),
         encode=encode,
@@ -97,6 +99,11 @@ def encoder_of(configuration: Dict[str, Any]) -> Callable[[object, Sequence[str]
     # Only this format knows the file: elsewhere, what stands in it is of no consequence.
     frame_arguments = frame_settings(script) if output_format == "azure" else None
     return encoder(output_format, os.path.basename(script), frame_arguments, configuration["with_header"])
+
+
+def stage_of(configuration: Dict[str, Any]) -> Stage:
+    """Return what puts the rows of large files into files of their own."""
+    return Stage(os.path.join(configuration["working_folder"], ".gristmill-rows"), configuration["root"])
 
 
 def _writes(configuration: Dict[str, Any], slot: Slot) -> Writes:

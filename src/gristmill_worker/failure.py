@@ -10,6 +10,7 @@ from typing import List, Optional, Tuple
 from gristmill_worker.memory import data_limit
 from gristmill_worker.rows import BadReturn
 from gristmill_worker.script import ScriptError
+from gristmill_worker.staging import StagingError
 
 #: Longer messages are cut; the traceback holds the rest.
 _MESSAGE_CHARACTERS = 2000
@@ -43,7 +44,7 @@ def describe(error: BaseException, script: str, stage: str, code: str = "") -> T
     The traceback begins in the script: our own frames say nothing to its author. The message names the line
     of its author's that raised, or called what did; of a text of many lines it has the first.
     """
-    if isinstance(error, (BadReturn, ScriptError)):
+    if isinstance(error, (BadReturn, ScriptError, StagingError)):
         return str(error), str(error) + "\n"
     name = type(error).__name__
     text = _first_line(_text_of(error))

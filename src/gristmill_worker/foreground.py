@@ -22,13 +22,15 @@ import time
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from gristmill_worker.__main__ import CHANNEL_LOST, encoder_of, set_up
+from gristmill_worker.__main__ import CHANNEL_LOST, encoder_of, set_up, stage_of
 from gristmill_worker.channel import Channel, ChannelLost
 from gristmill_worker.failure import describe, own_part
 from gristmill_worker.items import ItemReader
 from gristmill_worker.memory import peak_bytes
 from gristmill_worker.observed import OBSERVED, preview
+from gristmill_worker.row_ranges import MARK
 from gristmill_worker.script import Context, Script
+from gristmill_worker.staging import Rows
 
 #: Where an exception comes from that ends a debugger's session.
 _DEBUGGERS = ("bdb.py", "pdb.py")
@@ -92,27 +94,32 @@ class Foreground:
 
     def _run(self) -> None:
         script, terms = self._script, self._terms
-        names, paths = self._items()
+        names, paths, rows = self._items()
         context = Context(self._configuration["job"], self._configuration["root"])
-        context.minibatch_index, context.attempt = terms["mini_batch"], terms["attempt"]
-        files, began = len(paths), time.monotonic()
+        context.begin(terms["mini_batch"], terms["attempt"], paths, rows)
+        items, began = len(paths) if rows is None else rows.total, time.monotonic()
         result = script.run(paths, context) if script.takes_context else script.run(paths)
         self._leave_if_forked()
         seconds = time.monotonic() - began
-        encoded = self._encode(result, names)
+        encoded = self._encode(result, names if rows is None else rows.names_for(result))
+        if rows is not None:
+            encoded = encoded._replace(results=rows.succeeded(encoded.results))
         self._tell(
             "returned",
             seconds=seconds,
-            files=files,
+            files=items,
             peak_bytes=peak_bytes(),
             **preview(result, encoded, script.file_name, self._configuration["outbox"]),
         )
 
-    def _items(self) -> Tuple[List[str], List[str]]:
+    def _items(self) -> Tuple[List[str], List[str], Optional[Rows]]:
         terms = self._terms
         items = ItemReader(self._configuration["plan"], self._configuration["root"])
         raw = items.read(terms["mini_batch"], 1)[0]
-        return items.names(raw, terms["first_item"], terms["items"])
+        if MARK in raw:
+            rows = stage_of(self._configuration).prepare(raw, terms["first_item"], terms["items"])
+            return rows.names, rows.paths, rows
+        return (*items.names(raw, terms["first_item"], terms["items"]), None)
 
     def _failed(self, error: BaseException) -> None:
         code = self._configuration["code"]

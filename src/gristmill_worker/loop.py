@@ -16,8 +16,11 @@ from gristmill_worker.items import ItemReader
 from gristmill_worker.memory import peak_bytes
 from gristmill_worker.outbox import Outbox, Takings
 from gristmill_worker.part import Part
+from gristmill_worker.row_ranges import MARK
 from gristmill_worker.rows import NOTICES
 from gristmill_worker.script import Context, Script, loaded_modules
+from gristmill_worker.staging import Rows, Stage
+from gristmill_worker.writes import flush_libraries
 
 #: Finished mini-batches are reported at the latest after this long.
 REPORT_EVERY_NS = 5_000_000
@@ -47,6 +50,7 @@ class Worker:
         channel: Channel,
         slot: slots.Slot,
         items: ItemReader,
+        stage: Stage,
         part: Part,
         outbox: Outbox,
         encode: Encoder,
@@ -56,6 +60,7 @@ class Worker:
         self._channel = channel
         self._slot = slot
         self._items = items
+        self._stage = stage
         self._part = part
         self._outbox = outbox
         self._encode = encode
@@ -129,9 +134,31 @@ class Worker:
             if slot.recalled():
                 self._drop(batches - index)
                 return
-            names, paths = read(raw, first_item, items)
-            self._run(batch, first_item, items, attempt, names, paths, now)
+            if MARK in raw:
+                self._run_rows(batch, first_item, items, attempt, raw)
+            else:
+                names, paths = read(raw, first_item, items)
+                self._run(batch, first_item, items, attempt, names, paths, now)
             self._ordinal += 1
+
+    def _run_rows(self, batch: int, first_item: int, items: int, attempt: int, raw: bytes) -> None:
+        """Stage the pieces of files and run them; the time that this takes is not the script's."""
+        began_ns = time.monotonic_ns()
+        try:
+            rows = self._stage.prepare(raw, first_item, items)
+        except BaseException as error:  # whatever it is, it is reported, as what run() raises is
+            self._stage.clear()
+            ours = isinstance(error, OSError) and error.errno is not None
+            reason = "infrastructure" if ours else None
+            self._fail(batch, first_item, items, attempt, error, began_ns, reason, is_staging=True)
+            return
+        try:
+            now = time.monotonic_ns()
+            self._activity = (slots.RUNNING, self._ordinal, now, batch, first_item, items, attempt)
+            self._slot.publish(*self._activity, self._pending)
+            self._run(batch, first_item, items, attempt, rows.names, rows.paths, now, rows)
+        finally:
+            self._stage.clear()
 
     def _run(
         self,
@@ -142,17 +169,21 @@ class Worker:
         names: List[str],
         paths: List[str],
         began_ns: int,
+        rows: Optional[Rows] = None,
     ) -> None:
-        total = len(paths)
+        total = len(paths) if rows is None else rows.total
         script = self._script
         try:
             if script.takes_context:
-                self._context.minibatch_index = batch
-                self._context.attempt = attempt
+                self._context.begin(batch, attempt, paths, rows)
                 result = script.run(paths, self._context)
             else:
                 result = script.run(paths)
-            encoded = self._encode(result, names)
+            if rows is None:
+                encoded = self._encode(result, names)
+            else:
+                encoded = self._encode(result, rows.names_for(result))
+                encoded = encoded._replace(results=rows.succeeded(encoded.results))
         except BaseException as error:  # the try failed, whatever it was; the loop goes on
             self._leave_if_forked()
             self._fail(batch, first_item, items, attempt, error, began_ns)
@@ -251,6 +282,7 @@ class Worker:
         error: BaseException,
         began_ns: int,
         reason: Optional[str] = None,
+        is_staging: bool = False,
     ) -> None:
         self._report()
         held = self._outbox.put_back()
@@ -269,8 +301,9 @@ class Worker:
                 "seconds": (time.monotonic_ns() - began_ns) / 1e9,
                 "log_offset": position,
                 "opened": os.fsdecode(self._slot.opened()),
-                "blamed": [] if reason else blamed_files(error),
+                "blamed": [] if reason or is_staging else blamed_files(error),
                 "leaving": _LEAVING.format(", ".join(held)) if held else None,
+                "is_staging": is_staging,
             },
         )
         self._publish_idle()
@@ -313,7 +346,7 @@ class Worker:
         if self._outbox.has_open():
             self._script.forget()
             gc.collect()
-            _flush_libraries()
+            flush_libraries()
         takings = self._outbox.take_last()
         offset = self._part.offset
         attached, crc = self._part.attach(self._outbox.folder, takings.pieces)
@@ -358,13 +391,3 @@ class Worker:
         except OSError:
             sys.stderr.write(text)
             return -1
-
-
-def _flush_libraries() -> None:
-    """Let the C library write what it keeps back for others, as it does when a process ends."""
-    try:
-        import ctypes  # some Pythons come without it
-
-        ctypes.CDLL(None).fflush(None)
-    except (ImportError, OSError, AttributeError):
-        pass

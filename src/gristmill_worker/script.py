@@ -8,7 +8,9 @@ import hashlib
 import importlib.util
 import os
 import sys
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from gristmill_worker.staging import Rows, Source
 
 
 class ScriptError(Exception):
@@ -30,6 +32,9 @@ class Context:
         Name of the job.
     input_folder
         The folder that the job's files lie in, or below.
+    source
+        For each path, where its rows come from: `Source`, with the ``file`` in the input folder and the
+        number of its ``first_row``, from 0. Of a path that is the file itself: that path, and 0.
     """
 
     def __init__(self, job_name: str, input_folder: str = "") -> None:
@@ -38,6 +43,22 @@ class Context:
         self.attempt = 1
         self.job_name = job_name
         self.input_folder = input_folder
+        self._paths: Sequence[str] = ()
+        self._rows: Optional[Rows] = None
+
+    def begin(self, mini_batch: int, attempt: int, paths: Sequence[str], rows: Optional[Rows]) -> None:
+        """Tell of the next mini-batch; ``rows`` where items are rows."""
+        self.minibatch_index = mini_batch
+        self.attempt = attempt
+        self._paths = paths
+        self._rows = rows
+
+    @property
+    def source(self) -> Dict[str, Source]:
+        """Where the rows of each path come from."""
+        if self._rows is not None:
+            return self._rows.sources
+        return {path: Source(path, 0) for path in self._paths}
 
 
 class Script:

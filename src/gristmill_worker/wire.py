@@ -22,7 +22,7 @@ Worker to coordinator
                  ``log_offset``, where the error log tells of it; ``opened``, the input file that
                  the script opened last; ``blamed``, the files that its exception names (``failed_files``);
                  ``leaving`` says in words why the worker must be replaced after it, and is null where it
-                 need not.
+                 need not; ``is_staging`` says that ``run()`` was not called, since rows could not be staged.
     ``HEADER``   JSON ``{"id", "columns", "line"}``: the columns that records with this header id have,
                  and the line that stands above such rows, empty unless the output begins with one.
     ``NOTICE``   JSON ``{"key", "text"}``: to be told once per job.

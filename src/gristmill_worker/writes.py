@@ -287,3 +287,13 @@ def _rank(kind: type) -> int:
     if issubclass(kind, io.TextIOBase):
         return 0
     return 2 if kind in (io.BufferedWriter, io.BufferedRandom, io.FileIO) else 1
+
+
+def flush_libraries() -> None:
+    """Let the C library write what it keeps back for others, as it does when a process ends."""
+    try:
+        import ctypes  # some Pythons come without it
+
+        ctypes.CDLL(None).fflush(None)
+    except (ImportError, OSError, AttributeError):
+        pass

@@ -25,6 +25,7 @@ from gristmill.run.scheduler import Ending, Scheduler
 from gristmill.run.triage import Rules
 from gristmill.spec.stop_rules import StopRule
 from gristmill.spec.values import ErrorThreshold
+from gristmill_worker.row_ranges import Input, parsed
 
 
 class ScriptedPlan:
@@ -47,9 +48,9 @@ class ScriptedPlan:
         assert 0 <= mini_batch <= mini_batch + batches <= self.mini_batches
         return min((mini_batch + batches) * self._size, self._items) - mini_batch * self._size
 
-    def paths_of(self, mini_batch: int, first_item: int = 0, items: int = 0) -> list[bytes]:
+    def inputs_of(self, mini_batch: int, first_item: int = 0, items: int = 0) -> list[Input]:
         count = items or self.item_count(mini_batch) - first_item
-        return [b"%d-%d" % (mini_batch, first_item + number) for number in range(count)]
+        return [parsed(b"%d-%d" % (mini_batch, first_item + number)) for number in range(count)]
 
     def step(self, budget_s: float) -> None:
         self.mini_batches = min(self.all_batches, self.mini_batches + self._grows_by)
@@ -104,6 +105,7 @@ class ScriptedJob:
     poisons: Mapping[tuple[int, int], str] = field(default_factory=dict)
     max_retries: int = 3
     isolates: bool = False
+    counts_rows: bool = False
     threshold: ErrorThreshold = field(default_factory=lambda: ErrorThreshold(items=-1, fraction=None))
     columns: Callable[[int], tuple[str, ...] | None] = lambda mini_batch: None
     rows: Callable[[int, int], list[bytes]] = numbered_rows
@@ -215,7 +217,7 @@ class ScriptedJob:
             plan=plan, engine=engine, journal=journal, ledger=ledger,
             rules=Rules(
                 max_retries=self.max_retries, error_threshold=self.threshold, isolates=self.isolates,
-                canary=self.canary, stop_when=self.stop_when,
+                canary=self.canary, stop_when=self.stop_when, counts_rows=self.counts_rows,
             ),
             outputs=outputs, keep_lock=keep_lock, cancel_reason=cancel_reason,
         )  # fmt: skip

@@ -56,6 +56,18 @@ _SETTINGS = (
         "bytes of files for one call of run(), such as 64MB; a larger file is alone",
     ),
     _Setting(
+        "--split-rows",
+        "gristmill.split_rows",
+        "N",
+        "split csv, jsonl and parquet files of more rows; one row is one item then",
+    ),
+    _Setting(
+        "--split-bytes",
+        "gristmill.split_bytes",
+        "SIZE",
+        "split csv, jsonl and parquet files that are larger, such as 64MB; one row is one item then",
+    ),
+    _Setting(
         "--timeout", "settings.retry_settings.timeout", "S", "seconds for one call of run()", may_change=True
     ),
     _Setting(

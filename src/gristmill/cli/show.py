@@ -133,7 +133,7 @@ def size(size_bytes: int) -> str:
 
 def in_flight(one: InFlight) -> str:
     """Say what a worker is running: for how long, which files, and which try it is."""
-    more = f" and {one.items - 1:,} more" if one.items > 1 else ""
+    more = f" and {one.items - 1:,} more" if len(one.inputs) > 1 else ""
     files = f"{one.inputs[0]}{more}" if one.inputs else "something"
     opened = f"; opened last: {one.opened}" if one.opened and one.items > 1 else ""
     which = f"mini-batch {one.mini_batch}, try {one.attempt}{opened}"

@@ -66,6 +66,7 @@ def failed_in(message: Mapping[str, Any], worker: int, log: str) -> Failed:
         message["opened"],
         tuple(message["blamed"]),
         cannot_write=message["reason"] == Reason.INFRASTRUCTURE.value,
+        is_staging=message["is_staging"],
     )
 
 

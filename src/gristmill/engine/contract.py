@@ -112,6 +112,8 @@ class Failed(NamedTuple):
     cannot_write: bool = False
     """Whether the rows could not be written (a full disk), though the script had returned: the job is to be
     stopped, since no other try can do better; only with `Reason.INFRASTRUCTURE`."""
+    is_staging: bool = False
+    """Whether ``run()`` was not called, since the rows of a file could not be staged: no part of it can."""
 
 
 class NotStarted(NamedTuple):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.plan.batches import Ends
+from gristmill.plan.cut import Cut
 from gristmill.plan.layout import ITEMS, OFFSETS, PATHS, SIZES, Summary
 from gristmill.plan.numbers import NumbersWriter, write_all
 
@@ -23,24 +24,26 @@ class ManifestFiles:
     ----------
     folder
         The manifest's folder.
-    is_arithmetic
-        Whether all mini-batches but the last have the same number of items: then there are no `items` and no
-        `sizes`.
+    cut
+        How it is cut: where all mini-batches but the last have the same number of items, there are no `items`
+        and no `sizes`.
     before
         What the manifest is, if it is made longer; None: a new one is begun.
     """
 
-    def __init__(self, folder: Path, *, is_arithmetic: bool, before: Summary | None = None) -> None:
+    def __init__(self, folder: Path, cut: Cut, before: Summary | None = None) -> None:
         self.paths_size: int = before.paths_size if before is not None else 0
         """Size of `paths` in bytes."""
         self.mini_batches: int = before.mini_batches if before is not None else 0
         """Mini-batches that are on disk."""
         self._paths_crc32 = before.paths_crc32 if before is not None else 0
+        self._entries = (before.entries or 0) if before is not None else 0
+        self._counts_entries = cut.rows is not None
         flags = os.O_CREAT | os.O_TRUNC if before is None else os.O_APPEND
         self._paths = os.open(folder / PATHS, os.O_WRONLY | os.O_CLOEXEC | flags, 0o600)
         self._numbers: dict[str, NumbersWriter] = {}
         try:
-            for name in (OFFSETS,) if is_arithmetic else (ITEMS, SIZES, OFFSETS):
+            for name in (OFFSETS,) if cut.is_arithmetic else (ITEMS, SIZES, OFFSETS):
                 checksum = before.crc32_of(name) if before is not None else None
                 self._numbers[name] = NumbersWriter(folder / name, checksum)
         except BaseException:
@@ -51,6 +54,8 @@ class ManifestFiles:
         """Write the next paths and the mini-batches that end in them; readable when this returns."""
         self._paths_crc32 = zlib.crc32(paths, self._paths_crc32)
         self.paths_size += write_all(self._paths, paths)
+        if self._counts_entries:
+            self._entries += paths.count(b"\0")
         for name, entries in ((ITEMS, ends.items), (SIZES, ends.sizes), (OFFSETS, ends.paths)):
             if entries is not None:
                 self._numbers[name].append(entries)
@@ -69,6 +74,7 @@ class ManifestFiles:
             "mini_batches": self.mini_batches,
             "paths_size": self.paths_size,
             "paths_crc32": self._paths_crc32,
+            "entries": self._entries if self._counts_entries else None,
             **checksums,
         }
 

@@ -41,7 +41,7 @@ class ManifestDraft:
             set_aside(folder)
             self.previous = PreviousManifest(folder)
             """The manifest of a listing that was cut off, as far as it still holds."""
-            self._files = ManifestFiles(folder, is_arithmetic=cut.is_arithmetic)
+            self._files = ManifestFiles(folder, cut)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -100,11 +100,10 @@ class ManifestDraft:
         """
         summary = Summary(
             items=items,
-            mini_batch_size=self._cut.files,
-            mini_batch_bytes=self._cut.bytes,
             root=str(root),
             skipped=skipped,
             notices=notices,
+            **self._cut.described(),
             **self._files.described(),
         )
         try:

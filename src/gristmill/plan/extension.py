@@ -32,7 +32,7 @@ def extend(folder: Path, chunks: Iterable[list[bytes]]) -> None:
     folder
         The manifest's folder, without an unfinished extension (see `undo_unfinished`).
     chunks
-        Relative paths in order, none of which the plan has.
+        Entries for files in order, none of which the plan has.
 
     Raises
     ------
@@ -83,8 +83,8 @@ class _Extension:
         try:
             data = (folder / PLAN).read_bytes()
             self._before = before = Summary.from_bytes(data, folder / PLAN)
-            cut = Cut(files=before.mini_batch_size, bytes=before.mini_batch_bytes)
-            self._cutter = cut.cutter(
+            self._cut = Cut.of(before)
+            self._cutter = self._cut.cutter(
                 Path(before.root),
                 size_bytes=before.paths_size,
                 items=before.items,
@@ -98,9 +98,7 @@ class _Extension:
     def add(self, names: list[bytes]) -> None:
         if self._files is None:
             write_durably(self._folder / EXTENDING, b"")
-            before = self._before
-            is_arithmetic = before.items_crc32 is None
-            self._files = ManifestFiles(self._folder, is_arithmetic=is_arithmetic, before=before)
+            self._files = ManifestFiles(self._folder, self._cut, self._before)
         self._pending.append(self._cutter.add(b"", names))
         self._pending_bytes += len(self._pending[-1])
         if self._pending_bytes >= FLUSH_BYTES:

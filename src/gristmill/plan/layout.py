@@ -73,6 +73,12 @@ class Summary:
     """CRC-32 of `sizes`; None: there is no such file."""
     entries: int | None = None
     """Paths in the whole plan; None: as many as items."""
+    split_rows: int | None = None
+    """The most rows of a piece of a file that was split by rows; None: it was not split so."""
+    split_bytes: int | None = None
+    """The most bytes of such a piece; None: it was not split so."""
+    split_header: bool | None = None
+    """Whether the first row of a ``csv`` file is its header; None: no file was split."""
 
     def crc32_of(self, name: str) -> int | None:
         """Return the CRC-32 of `offsets`, `items` or `sizes`; None where there is no such file."""

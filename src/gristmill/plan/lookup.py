@@ -7,6 +7,7 @@ The plan may still be growing. This module must not know why somebody looks.
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
@@ -24,12 +25,20 @@ _MOST_COMPARED = 5000
 _MOST_NAMED = 3
 
 
+#: What a worker calls some rows of a file (see `gristmill_worker.row_ranges`).
+_PIECE = re.compile(rb"(.*)\.rows-([0-9]{1,18})-([0-9]{1,18})((?:\.[^./]*)?)", re.DOTALL)
+
+
 class Place(NamedTuple):
-    """Where a file stands."""
+    """Where a file stands, or some rows of one."""
 
     mini_batch: int
     item: int
-    """Its number within the mini-batch, from 0."""
+    """The number of its first item within the mini-batch, from 0."""
+    items: int = 1
+    """Its items: rows, where these are counted."""
+    is_split: bool = False
+    """Whether it is a file of which other rows stand in other mini-batches."""
 
 
 def opened(folder: Path, root: Path, mini_batch_size: int | None) -> Manifest:
@@ -71,14 +80,15 @@ def opened(folder: Path, root: Path, mini_batch_size: int | None) -> Manifest:
 
 
 def find(manifest: Manifest, name: bytes) -> Place | None:
-    """Return where a file stands; None: it is not in the plan.
+    """Return where a file stands, or some rows of one; None: it is not in the plan.
 
     Parameters
     ----------
     manifest
         The plan.
     name
-        Its path relative to the input folder, raw.
+        Its path relative to the input folder, raw; of some rows that are in one mini-batch, as the script got
+        them: ``a.rows-0-99.csv``.
 
     Raises
     ------
@@ -90,10 +100,36 @@ def find(manifest: Manifest, name: bytes) -> Place | None:
     Takes as many reads of a mini-batch as its number has binary digits.
     """
     for section in _sections(manifest):
-        at = bisect_right(section, name, key=lambda one: manifest.paths_of(one)[0]) - 1
-        paths = manifest.paths_of(section[at]) if at >= 0 else ()
-        if name in paths:
-            return Place(section[at], paths.index(name))
+        at = bisect_right(section, (name, 0), key=lambda one: _first_of(manifest, one)) - 1
+        place = _place_in(manifest, section[at], name) if at >= 0 else None
+        if place is not None:
+            return place
+    piece = _PIECE.fullmatch(name) if manifest.cut.rows is not None or not manifest.is_complete else None
+    return None if piece is None else _find_rows(manifest, piece[1] + piece[4], int(piece[2]), int(piece[3]))
+
+
+def _find_rows(manifest: Manifest, name: bytes, first: int, last: int) -> Place | None:
+    for section in _sections(manifest):
+        at = bisect_right(section, (name, first), key=lambda one: _first_of(manifest, one)) - 1
+        place = _place_in(manifest, section[at], name, first) if at >= 0 else None
+        if place is not None and first <= last and last - first < place.items:
+            return place._replace(items=last - first + 1, is_split=False)
+    return None
+
+
+def _first_of(manifest: Manifest, mini_batch: int) -> tuple[bytes, int]:
+    first = manifest.inputs_of(mini_batch)[0]
+    return first.name, first.first_row
+
+
+def _place_in(manifest: Manifest, mini_batch: int, name: bytes, row: int = 0) -> Place | None:
+    """Return where a file, from a row on, stands in a mini-batch."""
+    item = 0
+    for one in manifest.inputs_of(mini_batch):
+        skipped = row - one.first_row
+        if one.name == name and (not row or 0 <= skipped < one.rows):
+            return Place(mini_batch, item + skipped, one.items - skipped, one.is_a_piece)
+        item += one.items
     return None
 
 

@@ -19,6 +19,7 @@ from gristmill.plan.cut import Cut
 from gristmill.plan.layout import EXTENDING, ITEMS, OFFSETS, PATHS, PLAN, SIZES, Summary, damaged
 from gristmill.plan.numbers import ENTRY_BYTES, Numbers, entries_from_bytes
 from gristmill.plan.sorting import merged_runs
+from gristmill_worker.row_ranges import MARK, Input, inputs_in, items_in, name_in
 
 BLOCK_BYTES = 1024 * 1024
 """Bytes read at once by `Manifest.verify`."""
@@ -104,7 +105,7 @@ class Manifest:
         summary = Summary.from_bytes(data, folder / PLAN)
         manifest = cls(folder, root=Path(summary.root), mini_batch_size=summary.mini_batch_size)
         manifest._summary = summary
-        manifest.cut = Cut(files=summary.mini_batch_size, bytes=summary.mini_batch_bytes)
+        manifest.cut = Cut.of(summary)
         manifest.skipped, manifest.notices = summary.skipped, summary.notices
         manifest._begins += [(batches, items) for batches, items in summary.extended_at]
         manifest.grow(summary.mini_batches, summary.items)
@@ -134,6 +135,11 @@ class Manifest:
             self.grow(mini_batches, self.items_before(mini_batches))
         else:
             self.grow(mini_batches, mini_batches * (self.mini_batch_size or 0))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it was complete when it was opened."""
+        return self._summary is not None
 
     @property
     def counts_items(self) -> bool:
@@ -171,25 +177,40 @@ class Manifest:
         Returns
         -------
         list[bytes]
-            Relative paths, raw, in plan order.
+            Relative paths, raw, in plan order; of a file that is split by rows, its path.
 
         Raises
         ------
         PlanError
             When there is no such range, or the files are damaged.
         """
+        entries, wanted = self._entries_of(mini_batch, first_item, items)
+        if self._items is not None and any(MARK in entry for entry in entries):
+            return [one.name for one in inputs_in(entries, first_item, wanted)]
+        return entries[first_item : first_item + wanted]
+
+    def inputs_of(self, mini_batch: int, first_item: int = 0, items: int = 0) -> list[Input]:
+        """Return the files of a mini-batch, or of a part of it, with the rows that belong to it.
+
+        Parameters, and what is raised, are those of `paths_of`.
+        """
+        entries, wanted = self._entries_of(mini_batch, first_item, items)
+        return inputs_in(entries, first_item, wanted)
+
+    def _entries_of(self, mini_batch: int, first_item: int, items: int) -> tuple[list[bytes], int]:
+        """Return the entries of a mini-batch, and how many items of it are wanted."""
         count = self.item_count(mini_batch)
         wanted = items or count - first_item
         if first_item < 0 or wanted < 1 or first_item + wanted > count:
             raise PlanError(
-                f"mini-batch {mini_batch} of the manifest in {str(self._folder)!r} has {count} files; "
-                f"there are no {wanted} files from number {first_item} on. Ask within these limits"
+                f"mini-batch {mini_batch} of the manifest in {str(self._folder)!r} has {count} items; "
+                f"there are no {wanted} items from number {first_item} on. Ask within these limits"
             )
         begin, end = self._bounds(mini_batch)
-        paths = os.pread(self._paths, end - begin, begin).split(b"\0")
-        if len(paths) != count + 1 or paths.pop():
-            raise damaged(self._folder / PATHS, f"mini-batch {mini_batch} does not hold {count} paths")
-        return paths[first_item : first_item + wanted]
+        entries = os.pread(self._paths, end - begin, begin).split(b"\0")
+        if entries.pop() or (len(entries) != count and items_in(entries) != count):
+            raise damaged(self._folder / PATHS, f"mini-batch {mini_batch} does not hold {count} items")
+        return entries, wanted
 
     def item_count(self, mini_batch: int, batches: int = 1) -> int:
         """Return how many items a range of mini-batches has.
@@ -252,7 +273,7 @@ class Manifest:
         return self._begins[1:]
 
     def sorted_paths(self) -> Iterator[list[bytes]]:
-        """Yield all paths of a complete plan in bytewise order, in chunks, also where it was extended.
+        """Yield all files of a complete plan in bytewise order, in chunks, also where it was extended.
 
         Raises
         ------
@@ -261,7 +282,25 @@ class Manifest:
         """
         at = [self._bounds(batches)[0] for batches, _ in self._begins]
         end = self._bounds(self.mini_batches - 1)[1]
-        return merged_runs(self._paths, list(zip(at, [*at[1:], end], strict=True)))
+        name_of = name_in if self.cut.rows is not None else None
+        return merged_runs(self._paths, list(zip(at, [*at[1:], end], strict=True)), name_of)
+
+    def split_files(self) -> Iterator[Input]:
+        """Yield a piece of each file of a complete plan that was split by rows.
+
+        Raises
+        ------
+        PlanError
+            When the files are damaged.
+        """
+        if self.cut.rows is None:
+            return
+        last = b""
+        for mini_batch in range(self.mini_batches):
+            for one in self.inputs_of(mini_batch):
+                if one.is_a_piece and one.name != last:
+                    last = one.name
+                    yield one
 
     def verify(self) -> None:
         """Read the whole manifest and compare it with what was written; any changed byte is found.

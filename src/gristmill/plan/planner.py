@@ -22,6 +22,8 @@ from gristmill.plan.layout import PLAN
 from gristmill.plan.listing import Listing
 from gristmill.plan.manifest import Manifest
 from gristmill.plan.previous import PreviousManifest
+from gristmill.plan.row_counting import RowSplit
+from gristmill.plan.row_splitting import RowSplitter
 from gristmill.plan.sample import Sample, Source
 from gristmill.plan.selection import BY_PATTERN, NOT_INCLUDED, Selection
 
@@ -43,6 +45,8 @@ class Planner:
     mini_batch_bytes
         Bytes per mini-batch, except that a larger file is alone; None: any number, and no file is asked for
         its size.
+    row_split
+        How tabular files are split by rows, and so a row is an item; None: a file is.
     recursive
         Whether sub-folders are searched.
     include_hidden
@@ -72,6 +76,7 @@ class Planner:
         folder: Path,
         mini_batch_size: int | None,
         mini_batch_bytes: int | None = None,
+        row_split: RowSplit | None = None,
         recursive: bool = True,
         include_hidden: bool = False,
         exclude: Collection[Path] = (),
@@ -86,7 +91,7 @@ class Planner:
         self._failure: Exception | None = None
         self.complete: bool = False
         """Whether all mini-batches are on disk, durably."""
-        self._cut = cut = Cut(files=mini_batch_size, bytes=mini_batch_bytes)
+        self._cut = cut = Cut(files=mini_batch_size, bytes=mini_batch_bytes, rows=row_split)
         own = [*exclude, folder]
 
         def source() -> Listing | InputList | Sample:
@@ -113,6 +118,7 @@ class Planner:
             self._open_complete()
             return
         self._listing = source()
+        self._splitter = RowSplitter(self._listing.root, row_split) if row_split is not None else None
         self._cutter = cut.cutter(self._listing.root)
         self._draft = _new_draft(folder, cut)
         self._previous = self._draft.previous
@@ -131,6 +137,11 @@ class Planner:
     def items(self) -> int:
         """The number of items in these mini-batches."""
         return self.manifest.items
+
+    @property
+    def row_split(self) -> RowSplit | None:
+        """How tabular files are split by rows; None: they are not."""
+        return self._cut.rows
 
     @property
     def restarted(self) -> bool:
@@ -222,7 +233,7 @@ class Planner:
             nonlocal changes
             for gone, new in self._differences():
                 changes = changes.and_also(gone, new)
-                yield new
+                yield self._with_ranges(new)
 
         extend(self._folder, new_files())
         self.manifest.close()
@@ -232,6 +243,13 @@ class Planner:
     def _differences(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
         now = ([prefix + name for name in names] for prefix, names in self._source().walk())
         return differences(self.manifest.sorted_paths(), now)
+
+    def _with_ranges(self, names: list[bytes]) -> list[bytes]:
+        """Return entries for files that are added to a complete plan."""
+        if self._cut.rows is None:
+            return names
+        splitter = RowSplitter(self.manifest.root, self._cut.rows)
+        return [entry for _, some in splitter.entries(b"", names) for entry in some]
 
     def forget_previous(self) -> None:
         """Remove what is left of the manifest that was cut off, once its consequences are recorded.
@@ -281,7 +299,7 @@ class Planner:
 
     def _plan(self, draft: ManifestDraft) -> Generator[None, None, None]:
         """All the work, with a pause after each bounded piece of it."""
-        for prefix, names in self._listing.walk():
+        for prefix, names in self._entries():
             for some in _portions(names, self._cutter.most_names):
                 data = self._cutter.add(prefix, some)
                 self._pending.append(data)
@@ -300,6 +318,14 @@ class Planner:
         yield
         self._finish(draft)
 
+    def _entries(self) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Yield what is listed, with row ranges where rows are counted."""
+        for prefix, names in self._listing.walk():
+            if self._splitter is None or not names:
+                yield prefix, names
+            else:
+                yield from self._splitter.entries(prefix, names)
+
     def _flush(self, draft: ManifestDraft) -> None:
         ends = self._cutter.take_ends()
         if not self._pending and not ends.paths:
@@ -316,13 +342,14 @@ class Planner:
 
     def _finish(self, draft: ManifestDraft) -> None:
         listing = self._listing
+        notices = [*listing.notices, *(self._splitter.notices if self._splitter is not None else ())]
         draft.finish(
             root=listing.root,
             items=self._cutter.items,
             skipped=listing.skipped,
-            notices=listing.notices,
+            notices=notices,
         )
-        self.manifest.skipped, self.manifest.notices = listing.skipped, listing.notices
+        self.manifest.skipped, self.manifest.notices = listing.skipped, notices
         self.complete = True
 
 

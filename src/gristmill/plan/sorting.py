@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from gristmill.errors import PlanError
@@ -146,7 +147,9 @@ class SortedNames:
         del self._held[:SPILL_RUNS]
 
 
-def merged_runs(descriptor: int, runs: list[tuple[int, int]]) -> Iterator[list[bytes]]:
+def merged_runs(
+    descriptor: int, runs: list[tuple[int, int]], name_of: Callable[[bytes], bytes] | None = None
+) -> Iterator[list[bytes]]:
     """Yield names that lie in a file as sorted runs, in bytewise order, in chunks.
 
     Parameters
@@ -155,6 +158,9 @@ def merged_runs(descriptor: int, runs: list[tuple[int, int]]) -> Iterator[list[b
         The file; each name in it is ended by NUL, and none is longer than `LARGEST_BLOCK`.
     runs
         Where each run begins and ends, in bytes; none is empty.
+    name_of
+        Makes names of what lies there, if it is more than names; those that follow one another and are the
+        same are one.
 
     Yields
     ------
@@ -166,35 +172,56 @@ def merged_runs(descriptor: int, runs: list[tuple[int, int]]) -> Iterator[list[b
     PlanError
         When the file is shorter than that.
     """
-    return _merged([_Run(spill=descriptor, at=at, end=end, block=LARGEST_BLOCK) for at, end in runs])
+    return _merged(
+        [_Run(spill=descriptor, at=at, end=end, block=LARGEST_BLOCK, name_of=name_of) for at, end in runs]
+    )
 
 
 class _Run:
     """One sorted run while it is merged: the names at hand, and what is still on disk."""
 
-    __slots__ = ("_at", "_block", "_end", "_spill", "names", "position")
+    __slots__ = ("_at", "_block", "_end", "_last", "_name_of", "_spill", "names", "position")
 
     def __init__(
-        self, names: list[bytes] | None = None, *, spill: int = -1, at: int = 0, end: int = 0, block: int = 0
+        self,
+        names: list[bytes] | None = None,
+        *,
+        spill: int = -1,
+        at: int = 0,
+        end: int = 0,
+        block: int = 0,
+        name_of: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.names = names or []
         self.position = 0
+        self._name_of = name_of
+        self._last = b""
         self._spill, self._at, self._end, self._block = spill, at, end, block
         if not self.names:
             self.refill()
 
     def refill(self) -> bool:
         """Load the next block of names in place of those used up; tell whether there was one."""
-        if self._at >= self._end:
-            return False
-        block = os.pread(self._spill, min(self._block, self._end - self._at), self._at)
-        whole = block.rfind(b"\0")
-        if whole < 0:
-            raise PlanError("the temporary list of a large folder was cut short; start again")
-        self.names = block[:whole].split(b"\0")
-        self.position = 0
-        self._at += whole + 1
-        return True
+        while self._at < self._end:
+            block = os.pread(self._spill, min(self._block, self._end - self._at), self._at)
+            whole = block.rfind(b"\0")
+            if whole < 0:
+                raise PlanError("the temporary list of a large folder was cut short; start again")
+            self.names = block[:whole].split(b"\0")
+            self.position = 0
+            self._at += whole + 1
+            if self._name_of is not None:
+                self.names = self._distinct(map(self._name_of, self.names))
+            if self.names:
+                return True
+        return False
+
+    def _distinct(self, names: Iterator[bytes]) -> list[bytes]:
+        found = [name for name, _ in groupby(names)]
+        if found[0] == self._last:
+            del found[0]
+        self._last = found[-1] if found else self._last
+        return found
 
 
 def _merged(runs: list[_Run]) -> Iterator[list[bytes]]:

@@ -16,6 +16,7 @@ from gristmill.engine.contract import Engine
 from gristmill.errors import GristmillError, JobChangedError, in_words
 from gristmill.faults import reach
 from gristmill.plan.planner import Planner
+from gristmill.plan.row_counting import RowSplit
 from gristmill.run import replay
 from gristmill.run.checkpoint import Checkpoints
 from gristmill.run.conclusion import Conclusion
@@ -178,6 +179,7 @@ class Execution:
             folder=self.folder.plan,
             mini_batch_size=settings.mini_batch_size,
             mini_batch_bytes=settings.mini_batch_bytes,
+            row_split=RowSplit.of(settings),
             recursive=settings.recursive,
             include_hidden=settings.include_hidden,
             exclude=[job.output, job.staging, self.folder.path],

@@ -10,14 +10,36 @@ from array import array
 from collections.abc import Callable, Iterator
 from heapq import merge
 from pathlib import Path
+from typing import NamedTuple
 
 from gristmill.engine.contract import Reason, Scored, Span
 from gristmill.run.journal import read_journal, read_record
 from gristmill.run.records import FailedTry, Revoked, Start
 from gristmill.storage.publish import publish_stream
 
-PathsOf = Callable[[int, int, int], list[str]]
-"""Names the items of (mini-batch, first item, items; 0 items: all)."""
+
+class Named(NamedTuple):
+    """An input of a range: a file, or rows of one."""
+
+    name: str
+    """As the script got it, relative to the input folder: of some rows of a file ``a.rows-0-99.csv``."""
+    file: str | None = None
+    """The file, where its rows are counted."""
+    first_row: int = 0
+    """Its first row in the file, where its rows are counted."""
+    items: int = 1
+    """As how many items it counts."""
+
+    @property
+    def rows(self) -> dict[str, object]:
+        """What is said of its rows; nothing where they are not counted."""
+        if self.file is None:
+            return {}
+        return {"file": self.file, "first_row": self.first_row, "missing": self.items}
+
+
+InputsOf = Callable[[int, int, int], list[Named]]
+"""Names the inputs of (mini-batch, first item, items; 0 items: all)."""
 
 _FIELDS = 3
 _SORTED_AT_ONCE = 1 << 16
@@ -25,7 +47,7 @@ _SORTED_AT_ONCE = 1 << 16
 _LINE_ENDS = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
 
-def write_failures(journal: Path, target: Path, paths_of: PathsOf) -> int:
+def write_failures(journal: Path, target: Path, inputs_of: InputsOf) -> int:
     r"""Publish the list of failures, one line of JSON for each failed item; safe to repeat.
 
     Parameters
@@ -34,13 +56,13 @@ def write_failures(journal: Path, target: Path, paths_of: PathsOf) -> int:
         The job's journal, flushed.
     target
         The file to be replaced; where nothing failed it is removed.
-    paths_of
+    inputs_of
         Names the items of a range, in plan order.
 
     Returns
     -------
     int
-        Lines written. A range that failed has one for each of its items (``input``); of the first one
+        Lines written. A range that failed has one for each of its files (``input``); of the first one
         the traceback stands there, the others say whose it is (``same_as``). A short range has one line
         (``inputs``), since nobody can know which of them have no result; ``missing`` says how many.
 
@@ -55,7 +77,7 @@ def write_failures(journal: Path, target: Path, paths_of: PathsOf) -> int:
     -----
     A name that is not UTF-8 has its bytes as ``\udc80`` to ``\udcff``, which ``os.fsencode`` turns back.
     """
-    lines = failure_lines(journal, paths_of)
+    lines = failure_lines(journal, inputs_of)
     first = next(lines, None)
     if first is None:
         target.unlink(missing_ok=True)
@@ -73,7 +95,7 @@ def write_failures(journal: Path, target: Path, paths_of: PathsOf) -> int:
     return count
 
 
-def failure_lines(journal: Path, paths_of: PathsOf) -> Iterator[bytes]:
+def failure_lines(journal: Path, inputs_of: InputsOf) -> Iterator[bytes]:
     """Yield the lines of the list, each with its end.
 
     Raises
@@ -84,7 +106,7 @@ def failure_lines(journal: Path, paths_of: PathsOf) -> Iterator[bytes]:
     places = _Places()
     places.read(journal)
     if not places.is_empty:
-        yield from _lines(journal, places, paths_of)
+        yield from _lines(journal, places, inputs_of)
 
 
 class _Places:
@@ -144,7 +166,7 @@ def _run(places: array[int], begin: int, end: int) -> Iterator[tuple[int, int, i
         yield places[at], places[at + 1], places[at + 2]
 
 
-def _lines(journal: Path, places: _Places, paths_of: PathsOf) -> Iterator[bytes]:
+def _lines(journal: Path, places: _Places, inputs_of: InputsOf) -> Iterator[bytes]:
     with open(journal, "rb") as file:
         for position in places.in_plan_order():
             record = read_record(file, position)
@@ -152,17 +174,18 @@ def _lines(journal: Path, places: _Places, paths_of: PathsOf) -> Iterator[bytes]
             if places.is_void(record, position):
                 continue
             if isinstance(record, Scored):
-                yield _short_line(record, paths_of)
+                yield _short_line(record, inputs_of)
             else:
-                yield from _failed_lines(record, paths_of)
+                yield from _failed_lines(record, inputs_of)
 
 
-def _failed_lines(failed: FailedTry, paths_of: PathsOf) -> Iterator[bytes]:
-    inputs = paths_of(failed.span.first, failed.span.first_item, failed.span.items)
-    for number, name in enumerate(inputs):
+def _failed_lines(failed: FailedTry, inputs_of: InputsOf) -> Iterator[bytes]:
+    inputs = inputs_of(failed.span.first, failed.span.first_item, failed.span.items)
+    for number, one in enumerate(inputs):
         yield _encoded(
             {
-                "input": name,
+                "input": one.name,
+                **one.rows,
                 "reason": failed.reason,
                 "message": failed.message,
                 "tries": failed.attempt,
@@ -171,7 +194,7 @@ def _failed_lines(failed: FailedTry, paths_of: PathsOf) -> Iterator[bytes]:
                 "first_item": failed.span.first_item,
                 "worker": failed.worker,
                 "log": failed.log,
-                **({"traceback": failed.traceback} if number == 0 else {"same_as": inputs[0]}),
+                **({"traceback": failed.traceback} if number == 0 else {"same_as": inputs[0].name}),
                 "activity": failed.activity,
                 "seconds": round(failed.seconds, 6),
                 "at": failed.at,
@@ -179,17 +202,19 @@ def _failed_lines(failed: FailedTry, paths_of: PathsOf) -> Iterator[bytes]:
         )
 
 
-def _short_line(scored: Scored, paths_of: PathsOf) -> bytes:
+def _short_line(scored: Scored, inputs_of: InputsOf) -> bytes:
     span = scored.span
     batches = range(span.first, span.first + span.batches)
     missing = scored.total - scored.succeeded
+    inputs = [one for batch in batches for one in inputs_of(batch, span.first_item, span.items)]
+    unit = "file" if all(one.file is None for one in inputs) else "row"
     return _encoded(
         {
-            "inputs": [name for batch in batches for name in paths_of(batch, span.first_item, span.items)],
+            "inputs": [one.name for one in inputs],
             "reason": Reason.MISSING_RESULT.value,
             "message": (
                 f"run() returned {scored.succeeded:,} {'result' if scored.succeeded == 1 else 'results'} for "
-                f"{scored.total:,} {'file' if scored.total == 1 else 'files'}; return one element per file"
+                f"{scored.total:,} {unit}{'' if scored.total == 1 else 's'}; return one element per {unit}"
             ),
             "tries": scored.attempt,
             "missing": missing,

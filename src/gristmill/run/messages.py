@@ -41,8 +41,8 @@ class Messages:
         span = failure.span
         names = [f"mini-batch {span.first}"]
         if self.manifest is not None:
-            raw = self.manifest.paths_of(span.first, span.first_item, span.items)
-            names = [os.fsdecode(name) for name in raw]
+            found = self.manifest.inputs_of(span.first, span.first_item, span.items)
+            names = [os.fsdecode(one.piece_name) for one in found]
         others = "1 other file" if len(names) == 2 else f"{len(names) - 1} other files"
         of_many = f" and {others} of mini-batch {span.first}" if len(names) > 1 else ""
         lines = [f"{names[0]}{of_many}: {failure.message}"]

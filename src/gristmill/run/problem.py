@@ -82,9 +82,17 @@ class Findings:
         names = self._names(span)
         if self.manifest is None or not names:
             return _numbers(span)
-        more = (span.items or self.manifest.item_count(span.first, span.batches)) - _NAMES_IN_WORDS
+        more = self._inputs(self.manifest, span) - _NAMES_IN_WORDS
         shown = ", ".join(names[:_NAMES_IN_WORDS]) + (f" and {more:,} more" if more > 0 else "")
         return f"{_numbers(span)} ({shown})"
+
+    @staticmethod
+    def _inputs(manifest: Manifest, span: Span) -> int:
+        """Return how many files a range has, or pieces of files."""
+        if manifest.cut.rows is None:
+            return span.items or manifest.item_count(span.first, span.batches)
+        batches = range(span.first, span.first + span.batches)
+        return sum(len(manifest.inputs_of(one, span.first_item, span.items)) for one in batches)
 
     def _more(self) -> Iterator[Problem]:
         for kind, number in self._numbers.items():
@@ -98,8 +106,8 @@ class Findings:
             return ()
         try:
             for mini_batch in range(span.first, span.first + span.batches):
-                paths = self.manifest.paths_of(mini_batch, span.first_item, span.items)
-                names += map(os.fsdecode, paths[: _MOST_NAMES - len(names)])
+                found = self.manifest.inputs_of(mini_batch, span.first_item, span.items)
+                names += [os.fsdecode(one.piece_name) for one in found[: _MOST_NAMES - len(names)]]
                 if len(names) >= _MOST_NAMES:
                     break
         except PlanError:

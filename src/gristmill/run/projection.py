@@ -34,7 +34,8 @@ def projection_of(job: Job, ledger: Ledger, manifest: Manifest, peak_bytes: int)
     left_out, items = manifest.skipped.get(NOT_SAMPLED, 0), manifest.items
     if not left_out or not items:
         return None
-    whole = items + left_out
+    files = job.deployment.settings.limit or items
+    whole = items * (files + left_out) // files
     return Projection(
         items=whole,
         seconds=ledger.run_seconds / items * whole / job.workers,

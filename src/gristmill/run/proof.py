@@ -22,7 +22,7 @@ from gristmill.run.intervals import Intervals
 from gristmill.run.job_folder import Job, JobFolder
 from gristmill.run.journal import read_journal
 from gristmill.run.problem import Findings
-from gristmill.run.publication import columns_text, paths_of_plan
+from gristmill.run.publication import columns_text, inputs_of_plan
 from gristmill.run.records import (
     Key,
     Placed,
@@ -83,7 +83,7 @@ def check_companions(
     JournalError
         The journal cannot be read.
     """
-    lines = failure_lines(folder.journal, paths_of_plan(manifest))
+    lines = failure_lines(folder.journal, inputs_of_plan(manifest))
     _compare(job.failures, lines, "failures_changed", findings)
     published = history.ledger.published
     if published is None or not published.file:

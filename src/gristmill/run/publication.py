@@ -18,7 +18,7 @@ from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.plan.manifest import Manifest
 from gristmill.run.commit import Assembly, Committer, free_bytes
-from gristmill.run.failures import PathsOf, write_failures
+from gristmill.run.failures import InputsOf, Named, write_failures
 from gristmill.run.job_folder import Job, JobFolder, utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
@@ -192,7 +192,7 @@ class Publication:
             target.unlink(missing_ok=True)
             return
         try:
-            write_failures(self.folder.journal, target, paths_of_plan(self.manifest))
+            write_failures(self.folder.journal, target, inputs_of_plan(self.manifest))
         except OSError as error:
             raise StorageError(
                 f"{target} cannot be written: {in_words(error)}; make room, then resume the job"
@@ -213,13 +213,21 @@ class Publication:
             ) from error
 
 
-def paths_of_plan(manifest: Manifest) -> PathsOf:
+def inputs_of_plan(manifest: Manifest) -> InputsOf:
     """Return what names the items of a range in the list of failures."""
 
-    def names(mini_batch: int, first_item: int, items: int) -> list[str]:
-        return [os.fsdecode(name) for name in manifest.paths_of(mini_batch, first_item, items)]
+    def inputs(mini_batch: int, first_item: int, items: int) -> list[Named]:
+        return [
+            Named(
+                os.fsdecode(one.piece_name),
+                os.fsdecode(one.name) if one.range is not None else None,
+                one.first_row,
+                one.items,
+            )
+            for one in manifest.inputs_of(mini_batch, first_item, items)
+        ]
 
-    return names
+    return inputs
 
 
 def columns_text(folder: JobFolder, job: Job, header_bytes: int, columns: tuple[str, ...] | None) -> bytes:

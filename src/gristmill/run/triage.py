@@ -8,10 +8,12 @@ script's fault, and a million files are not halved one after the other.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gristmill.engine.contract import Failed, Reason, Span
+from gristmill.plan.row_counting import RowSplit
 from gristmill.run import policy
 from gristmill.run.backlog import Backlog
 from gristmill.run.growing_plan import Plan
@@ -24,6 +26,8 @@ from gristmill.spec.values import ErrorThreshold, Settings
 
 #: Where the plan has no more places, so many that failed alike are enough for a verdict.
 FEWEST_PLACES = 3
+#: Of a mini-batch of rows so many are found alone, however bad it is; after that only while most are good.
+MOST_BAD_ROWS = 32
 _HOLDER = "triage"
 
 
@@ -39,6 +43,8 @@ class Rules:
     """How many items, spread over the plan, are scored before all others."""
     stop_when: tuple[StopRule, ...] = ()
     """What else stops the job."""
+    counts_rows: bool = False
+    """Whether the items of tabular files are rows."""
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
@@ -50,6 +56,7 @@ class Rules:
             isolates=settings.max_retries > 0 if isolates is None else isolates,
             canary=settings.canary or 0,
             stop_when=settings.stop_when,
+            counts_rows=RowSplit.of(settings) is not None,
         )
 
     @property
@@ -91,6 +98,10 @@ class Triage:
         self._give_up = give_up
         self._suspected: dict[int, list[int]] = {}
         """Mini-batch → items that were tried alone because they had been opened last."""
+        self._bad_rows: Counter[int] = Counter()
+        """Mini-batch → its rows that have failed alone, once or for good."""
+        self._lost_rows: Counter[int] = Counter()
+        """Mini-batch → its rows that have failed for good, alone or not."""
         self._isolates = rules.isolates
         self._is_settled = bool(ledger.items_succeeded)
         """Whether something has succeeded, or it is known that nothing does."""
@@ -271,15 +282,27 @@ class Triage:
             reason=failed.reason,
             is_blamed=bool(self._blamed(failed)),
         )
-        return policy.after_failure(told, self._rules.max_retries, self._isolates)
+        isolates = self._isolates and not failed.is_staging and not self._is_mostly_bad(span)
+        return policy.after_failure(told, self._rules.max_retries, isolates)
+
+    def _is_mostly_bad(self, span: Span) -> bool:
+        """Say whether so many rows of a mini-batch are bad that it is not worth looking for the others."""
+        bad, left = self._bad_rows[span.first], self._ledger.divided.left.get(span.first)
+        if bad < MOST_BAD_ROWS or left is None:
+            return False
+        good = self._plan.manifest.item_count(span.first) - left - self._lost_rows[span.first]
+        return good <= bad
 
     def _apply(self, failed: Failed, decision: policy.AfterFailure) -> None:
         span = failed.span
+        if self._rules.counts_rows and span.items == 1 and failed.attempt == 1:
+            self._bad_rows[span.first] += 1
         self._record_try(failed, is_final=decision is policy.AfterFailure.GIVE_UP)
         if decision is policy.AfterFailure.RETRY:
             again = self._backlog.put_back if span == self._first else self._backlog.retry
             again(span, failed.attempt + 1)
         elif decision is policy.AfterFailure.GIVE_UP:
+            self._lost_rows[span.first] += self._items(span) if self._rules.counts_rows else 0
             self._give_up(span)
         else:
             for part in reversed(self._divided(span, self._suspects(failed))):
@@ -336,9 +359,12 @@ class Triage:
         names = {path[len(root) :].lstrip(b"/") for path in raw if path.startswith(root)}
         if not names:
             return []
-        last = span.first_item + self._items(span)
-        listed = self._plan.manifest.paths_of(span.first)
-        return [item for item in range(span.first_item, last) if listed[item] in names]
+        found, item = [], span.first_item
+        for one in self._plan.manifest.inputs_of(span.first, span.first_item, span.items):
+            if one.items == 1 and one.name in names:
+                found.append(item)
+            item += one.items
+        return found
 
     def _was_misled(self, mini_batch: int) -> bool:
         """Say whether a file of a mini-batch was tried alone for being opened last, and has not failed."""

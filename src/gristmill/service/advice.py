@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gristmill.engine.crew import Resources, model_bytes
+from gristmill.plan.row_counting import is_tabular
 from gristmill.run.execution import Execution
 
 #: A file of this size is worth a word where it is one mini-batch.
@@ -42,7 +43,10 @@ def circumstances(execution: Execution, resources: Resources, chose_workers: boo
     """Look up how things stand for a job that has begun to plan."""
     job, settings = execution.job, execution.job.deployment.settings
     largest = ("", 0)
+    is_split = execution.planner.row_split is not None
     for path in execution.planner.manifest.first_files(_MOST_LOOKED_AT):
+        if is_split and is_tabular(path):
+            continue
         try:
             largest = max(largest, (path, os.stat(path).st_size), key=lambda one: one[1])
         except OSError:
@@ -95,9 +99,11 @@ def _about_memory(on: Circumstances) -> Iterator[str]:
 def _about_files(on: Circumstances) -> Iterator[str]:
     if on.largest_bytes < _LARGE_FILE_BYTES:
         return
+    can_split = is_tabular(on.largest_file)
+    remedy = "split it by rows with --split-bytes 64MB" if can_split else "cut it into smaller files"
     yield (
         f"one {_gigabytes(on.largest_bytes)} GB file is one mini-batch ({on.largest_file}): one worker alone "
-        f"scores it, within {on.timeout_s:g} s; cut it into smaller files, or raise --timeout"
+        f"scores it, within {on.timeout_s:g} s; {remedy}, or raise --timeout"
     )
 
 

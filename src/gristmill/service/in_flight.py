@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +34,11 @@ class InFlight:
     inputs: tuple[str, ...]
     """The files in it, relative to the input folder: 100 at most; none where the plan cannot be read."""
     items: int
-    """How many files are in it; 0 where the plan cannot be read."""
+    """How many items are in it; 0 where the plan cannot be read."""
     mini_batch: int
     """From 0."""
     first_item: int
-    """The place of its first file in the mini-batch, from 0."""
+    """The place of its first item in the mini-batch, from 0."""
     attempt: int
     """Which try it is, from 1."""
     seconds: float
@@ -177,12 +176,13 @@ def _inputs(plan: Path, span: Span, mini_batch_size: int | None) -> tuple[tuple[
     try:
         manifest = _manifest(plan, span.first + 1, mini_batch_size)
         try:
-            names: Sequence[bytes] = manifest.paths_of(span.first, span.first_item, span.items)
+            found = manifest.inputs_of(span.first, span.first_item, span.items)
         finally:
             manifest.close()
     except PlanError:
         return (), 0
-    return tuple(map(os.fsdecode, names[:MOST_INPUTS])), len(names)
+    names = tuple(os.fsdecode(one.piece_name) for one in found[:MOST_INPUTS])
+    return names, sum(one.items for one in found)
 
 
 def _manifest(plan: Path, mini_batches: int, mini_batch_size: int | None) -> Manifest:

@@ -41,7 +41,7 @@ def of_first_failure(job: str, failures: Path) -> str | None:
             line = json.loads(file.readline(_MOST_BYTES))
         if "inputs" in line:  # some of them have no result, and nobody knows which
             return replay_command(job, line["inputs"][0], mini_batch=len(line["inputs"]) > 1)
-        return replay_command(job, line["input"], mini_batch=line["items"] > 1)
+        return replay_command(job, line["input"], mini_batch=line["items"] > line.get("missing", 1))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

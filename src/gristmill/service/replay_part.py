@@ -35,11 +35,17 @@ class Part:
     root: Path
     mini_batch: int
     item: int | None
-    """Its number in the mini-batch; None: all of it."""
+    """The number of its first item in the mini-batch; None: all of it."""
+    items: int
+    """Its items; of a file whose rows are counted, these."""
     names: tuple[str, ...]
-    """Relative paths of the files."""
+    """Relative paths of the files; of some rows of one, as the script got it."""
+    files: tuple[str, ...]
+    """Relative paths of the files that these are in."""
     size: int
-    """Files in the whole mini-batch."""
+    """Items in the whole mini-batch."""
+    unit: str
+    """What an item is: ``file``, or ``item`` where rows are counted."""
     workers: int
     """As many as there was work for in the job, at most."""
 
@@ -51,14 +57,17 @@ class Part:
         except PlanError as error:
             raise JobStateError(f"nothing of job {job.name} can be replayed: {error}") from error
         try:
-            batch, item = _place(manifest, job, wanted)
-            names = manifest.paths_of(batch) if item is None else manifest.paths_of(batch, item, 1)
+            batch, item, items = _place(manifest, job, wanted)
+            inputs = manifest.inputs_of(batch, item or 0, items)
             return cls(
                 root=manifest.root,
                 mini_batch=batch,
                 item=item,
-                names=tuple(map(os.fsdecode, names)),
+                items=sum(one.items for one in inputs),
+                names=tuple(os.fsdecode(one.piece_name) for one in inputs),
+                files=tuple(os.fsdecode(one.name) for one in inputs),
                 size=manifest.item_count(batch),
+                unit="file" if manifest.cut.rows is None else "item",
                 workers=max(1, min(job.workers, manifest.mini_batches)),
             )
         finally:
@@ -69,7 +78,7 @@ class Part:
         return Scene(
             mini_batch=self.mini_batch,
             first_item=self.item or 0,
-            items=0 if self.item is None else 1,
+            items=0 if self.item is None else self.items,
             attempt=failed.attempt if failed is not None else 1,
             worker=failed.worker if failed is not None and failed.worker < workers else 0,
             post_mortem=wanted.post_mortem,
@@ -81,7 +90,7 @@ class Part:
             return False
         if self.item is None or not span.items:
             return True
-        return span.first_item <= self.item < span.first_item + span.items
+        return span.first_item < self.item + self.items and self.item < span.first_item + span.items
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,24 +116,31 @@ class Past:
         return cls(modules=modules, failed=failed)
 
 
-def _place(manifest: Manifest, job: Job, wanted: Wanted) -> tuple[int, int | None]:
-    """Return the mini-batch, and the item in it unless all of it is wanted."""
+def _place(manifest: Manifest, job: Job, wanted: Wanted) -> tuple[int, int | None, int]:
+    """Return the mini-batch, and the items in it unless all of it is wanted: the first, and how many."""
     for name in _names_of(wanted.item, manifest.root):
         place = lookup.find(manifest, name)
+        if place is not None and place.is_split:
+            piece = os.fsdecode(manifest.inputs_of(place.mini_batch)[0].piece_name)
+            raise InputError(
+                f"{wanted.item!r} is split by rows in job {job.name}; name some of its rows, such as "
+                f"{piece}: as they stand in {job.failures.name}, or any others that lie within one piece"
+            )
         if place is not None:
-            return place.mini_batch, None if wanted.mini_batch else place.item
+            return place.mini_batch, *((None, 0) if wanted.mini_batch else (place.item, place.items))
     if wanted.mini_batch and wanted.item.isdecimal():
         number = int(wanted.item)
         if number < manifest.mini_batches:
-            return number, None
+            return number, None, 0
         raise InputError(
             f"job {job.name} has {manifest.mini_batches:,} mini-batches, numbered from 0; there is no number "
             f"{number}. Give one of them, or the name of an input file"
         )
+    unit = "files" if manifest.cut.rows is None else "rows"
     near = [repr(name) for name in lookup.similar(manifest, os.fsencode(wanted.item))]
     meant = f"; did you mean {' or '.join(near)}?" if near else "."
     raise InputError(
-        f"{wanted.item!r} is not among the {manifest.items:,} files in the plan of job {job.name}{meant} "
+        f"{wanted.item!r} is not among the {manifest.items:,} {unit} in the plan of job {job.name}{meant} "
         f"Give it as it stands in {job.failures.name}, or its path below {manifest.root}"
     )
 

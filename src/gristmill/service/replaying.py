@@ -121,12 +121,13 @@ def _announcement(job: Job, folder: JobFolder, part: Part, past: Past, interpret
             f"the job's copy of the script, {script}, is gone, so nothing of it can be replayed; start a "
             "new job"
         )
-    if part.item is not None and not os.path.lexists(part.root / part.names[0]):
-        raise InputError(f"the input file {part.root / part.names[0]} is gone; put it back, then replay it")
-    what, where = f"mini-batch {part.mini_batch}", f"{part.size:,} file{'' if part.size == 1 else 's'}"
+    if part.item is not None and not os.path.lexists(part.root / part.files[0]):
+        raise InputError(f"the input file {part.root / part.files[0]} is gone; put it back, then replay it")
+    what, where = f"mini-batch {part.mini_batch}", f"{part.size:,} {part.unit}{'' if part.size == 1 else 's'}"
     if part.item is not None:
         what = repr(part.names[0]) if not part.names[0].isprintable() else part.names[0]
-        where = f"file {part.item + 1:,} of {part.size:,} in mini-batch {part.mini_batch}"
+        to = f" to {part.item + part.items:,}" if part.items > 1 else ""
+        where = f"{part.unit} {part.item + 1:,}{to} of {part.size:,} in mini-batch {part.mini_batch}"
     failed = past.failed
     attempt = f", try {failed.attempt}" if failed is not None else ""
     lines = [
@@ -214,8 +215,8 @@ def _told(watched: Watched, job: Job, part: Part, past: Past) -> Replayed:
         )
         if preview.results < preview.files:
             problems.append(
-                f"run() returned {preview.results:,} results for {preview.files:,} files; return one element "
-                "per file"
+                f"run() returned {preview.results:,} results for {preview.files:,} {part.unit}s; return one "
+                f"element per {part.unit.replace('item', 'row')}"
             )
     interrupted = any(one["kind"] == "KeyboardInterrupt" for one in failures)
     told = Replayed(

@@ -119,6 +119,7 @@ def make_ready(execution: Execution, request: ResumeRequest) -> tuple[str, ...]:
     try:
         execution.plan_first()
         _check_plan(execution)
+        about_split = _check_split_files(execution, is_forced=request.force)
         about_input = _compare_input(execution, take_new=request.new)
     except PlanError as error:
         raise JobStateError(str(error)) from error  # nothing has been started
@@ -136,7 +137,7 @@ def make_ready(execution: Execution, request: ResumeRequest) -> tuple[str, ...]:
             settings=settings,
             new=request.new,
         )
-    return (*about_code, *warned, *notices, *about_input)
+    return (*about_code, *warned, *notices, *about_split, *about_input)
 
 
 # What has changed
@@ -190,6 +191,31 @@ def _check_plan(execution: Execution) -> None:
             f"the plan in {execution.folder.plan} is not the one that job {execution.job.name} was run by: "
             f"it has {manifest.items:,} files, and had {known.items:,}. Start a new job"
         )
+
+
+def _check_split_files(execution: Execution, *, is_forced: bool) -> tuple[str, ...]:
+    """Refuse files that were split by rows and have changed: where their rows stand is not known any more."""
+    planner, job = execution.planner, execution.job
+    if not planner.complete:
+        return ()  # a listing that was cut off is made anew, and compared
+    changed = []
+    for one in planner.manifest.split_files():
+        assert one.range is not None, "it was split"
+        try:
+            status = os.stat(os.path.join(os.fsencode(planner.manifest.root), one.name))
+        except OSError:
+            continue  # it is gone, which is told when the input is compared
+        if (status.st_size, status.st_mtime_ns) != (one.range.size, one.range.mtime_ns):
+            changed.append(os.fsdecode(one.name))
+    if not changed:
+        return ()
+    has = "has" if len(changed) == 1 else "have"
+    if not is_forced:
+        raise JobChangedError(
+            f"{_some(changed)} {has} changed since its rows were counted, so where they stand is not known. "
+            f"Put it back as it was, let its rows fail with {_by_force(job)}, or start a new job"
+        )
+    return (f"{_some(changed)} {has} changed since its rows were counted: those not scored yet will fail",)
 
 
 # What is changed

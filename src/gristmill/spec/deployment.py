@@ -206,6 +206,9 @@ def settings_of(settings: SettingsSection, extensions: Extensions) -> Settings:
     return Settings(
         mini_batch_size=_most_files(settings, extensions),
         mini_batch_bytes=extensions.mini_batch_bytes,
+        split_rows=extensions.split_rows,
+        split_bytes=extensions.split_bytes,
+        split_header=extensions.split_header,
         output_action=settings.output_action,
         output_file_name=settings.output_file_name,
         output_format=extensions.output_format,

@@ -204,6 +204,9 @@ class Extensions(Section):
     shared_header: Flag = False
     gpus_per_worker: Annotated[float, PlainValidator(kinds.gpus)] | None = None
     mini_batch_bytes: Annotated[int, PlainValidator(kinds.size_of_a_mini_batch)] | None = None
+    split_rows: Count | None = None
+    split_bytes: Annotated[int, PlainValidator(kinds.size_of_a_mini_batch)] | None = None
+    split_header: Flag = True
     memory_per_worker: Annotated[int, PlainValidator(kinds.memory_of_a_worker)] | None = None
     limit: Count | None = None
     isolate_failures: Flag | None = None
@@ -222,6 +225,13 @@ class Extensions(Section):
     def _one_python(cls, value: bool, info: ValidationInfo) -> bool:
         if value and info.data.get("python") is not None:
             raise kinds.wrong("says to use the current Python, and 'python' names another; keep one of them")
+        return value
+
+    @field_validator("split_bytes")
+    @classmethod
+    def _one_split(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("split_rows") is not None:
+            raise kinds.wrong("splits files by bytes, and 'split_rows' splits them by rows; keep one of them")
         return value
 
 

@@ -129,6 +129,13 @@ class Settings:
     mini_batch_bytes: int | None = field(metadata=_RESULT, default=None)
     """The most bytes of files for one call of ``run()``, except that a larger file is alone; None: files are
     only counted."""
+    split_rows: int | None = field(metadata=_RESULT, default=None)
+    """The most rows of a tabular file for one call of ``run()``; None, here and of ``split_bytes``: files are
+    not split, and an item is a file."""
+    split_bytes: int | None = field(metadata=_RESULT, default=None)
+    """The same in bytes; not both are set."""
+    split_header: bool = field(metadata=_RESULT, default=True)
+    """Whether the first row of a ``csv`` file that is split is its header."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def test_paths_of_returns_a_part_of_a_mini_batch(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize(("first_item", "items"), [(3, 0), (0, 4), (2, 2), (-1, 1), (0, -1)])
 def test_a_part_beyond_the_mini_batch_is_refused(manifest: Manifest, first_item: int, items: int) -> None:
-    with pytest.raises(PlanError, match=r"mini-batch 1 of the manifest in .* has 3 files"):
+    with pytest.raises(PlanError, match=r"mini-batch 1 of the manifest in .* has 3 items"):
         manifest.paths_of(1, first_item, items)
 
 
@@ -134,10 +134,10 @@ def test_a_byte_added_to_the_plan_is_found(folder: Path) -> None:
 
 def test_damage_is_noticed_while_reading(folder: Path, manifest: Manifest) -> None:
     (folder / "paths").write_bytes(b"a\0b\0subsc\0sub/d\0x\0\0\0z\0")
-    with pytest.raises(PlanError, match="mini-batch 1 does not hold 3 paths"):
+    with pytest.raises(PlanError, match="mini-batch 1 does not hold 3 items"):
         manifest.paths_of(1)
     (folder / "offsets").write_bytes(b"".join(n.to_bytes(8, "little") for n in (0, 12, 20, 22)))
-    with pytest.raises(PlanError, match="mini-batch 0 does not hold 3 paths"):
+    with pytest.raises(PlanError, match="mini-batch 0 does not hold 3 items"):
         manifest.paths_of(0)
     (folder / "offsets").write_bytes(b"\xff" * 32)
     with pytest.raises(PlanError, match="the entries of mini-batch 0 make no sense"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gristmill.engine.contract import Scored, Span
 from gristmill.errors import JournalError
 from gristmill.run import failures
-from gristmill.run.failures import write_failures
+from gristmill.run.failures import Named, write_failures
 from gristmill.run.journal import Journal
 from gristmill.run.records import FailedTry, Mark, Record, Revoked, Start
 
@@ -51,8 +51,8 @@ def revoked(record: FailedTry | Scored) -> Revoked:
     return Revoked(record.span, record.items, 0, 0, 0)
 
 
-def paths_of(mini_batch: int, first_item: int, items: int) -> list[str]:
-    return [f"{mini_batch}/{item}" for item in range(first_item, first_item + (items or 2))]
+def inputs_of(mini_batch: int, first_item: int, items: int) -> list[Named]:
+    return [Named(f"{mini_batch}/{item}") for item in range(first_item, first_item + (items or 2))]
 
 
 def journal_of(path: Path, *records: Record) -> Path:
@@ -67,7 +67,7 @@ def journal_of(path: Path, *records: Record) -> Path:
 def listed(tmp_path: Path, *records: Record) -> list[dict[str, object]]:
     """Write a journal, make the list, and check that as many lines were promised as there are."""
     target = tmp_path / "failures.jsonl"
-    count = write_failures(journal_of(tmp_path / "journal.bin", *records), target, paths_of)
+    count = write_failures(journal_of(tmp_path / "journal.bin", *records), target, inputs_of)
     lines = target.read_text().splitlines() if target.exists() else []
     assert len(lines) == count
     return [json.loads(line) for line in lines]
@@ -80,7 +80,7 @@ def named(lines: list[dict[str, object]]) -> list[object]:
 def test_a_failed_range_has_a_line_for_each_item(tmp_path: Path) -> None:
     target = tmp_path / "failures.jsonl"
     journal = journal_of(tmp_path / "journal.bin", START, failed(3))
-    assert write_failures(journal, target, paths_of) == 2
+    assert write_failures(journal, target, inputs_of) == 2
     assert target.read_text() == (
         '{"input": "3/0", "reason": "exception", "message": "ValueError: no", "tries": 4, "items": 2, '
         '"mini_batch": 3, "first_item": 0, "worker": 1, "log": "logs/x:9", "traceback": "Traceback…", '
@@ -94,7 +94,7 @@ def test_a_failed_range_has_a_line_for_each_item(tmp_path: Path) -> None:
 def test_a_short_range_has_one_line_that_names_all_its_files(tmp_path: Path) -> None:
     target = tmp_path / "failures.jsonl"
     journal = journal_of(tmp_path / "journal.bin", START, scored(5, 1))
-    assert write_failures(journal, target, paths_of) == 1
+    assert write_failures(journal, target, inputs_of) == 1
     assert target.read_text() == (
         '{"inputs": ["5/0", "5/1"], "reason": "missing_result", "message": "run() returned 1 result for 2 '
         'files; return one element per file", "tries": 1, "missing": 1, "items": 2, "mini_batch": 5, '
@@ -155,7 +155,7 @@ def test_a_list_that_is_out_of_date_is_removed(tmp_path: Path) -> None:
 
 
 def test_without_a_journal_nothing_failed(tmp_path: Path) -> None:
-    assert write_failures(tmp_path / "journal.bin", tmp_path / "failures.jsonl", paths_of) == 0
+    assert write_failures(tmp_path / "journal.bin", tmp_path / "failures.jsonl", inputs_of) == 0
 
 
 def test_a_list_made_twice_is_the_same(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_list_made_twice_is_the_same(tmp_path: Path) -> None:
 def test_any_name_comes_back_from_its_own_line(tmp_path: Path) -> None:
     name = os.fsdecode("grüße \u2028 \x85\n".encode() + b"\xff\xfe")
     target = tmp_path / "failures.jsonl"
-    write_failures(journal_of(tmp_path / "journal.bin", START, failed(0)), target, lambda *_: [name])
+    write_failures(journal_of(tmp_path / "journal.bin", START, failed(0)), target, lambda *_: [Named(name)])
     text = target.read_text(encoding="utf-8")
     assert "grüße" in text
     assert len(text.splitlines()) == 1
@@ -190,7 +190,7 @@ def test_what_cannot_be_written_leaves_the_old_list(tmp_path: Path) -> None:
 def test_a_journal_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "journal.bin").mkdir()
     with pytest.raises(JournalError, match="cannot be read"):
-        write_failures(tmp_path / "journal.bin", tmp_path / "failures.jsonl", paths_of)
+        write_failures(tmp_path / "journal.bin", tmp_path / "failures.jsonl", inputs_of)
 
 
 @given(order=st.permutations(range(9)), at_once=st.integers(1, 10), short=st.sets(st.integers(0, 8)))

@@ -12,6 +12,7 @@ from gristmill.run.journal import read_journal
 from gristmill.run.probes import PLACES, SPREAD, spread_candidates, spread_order
 from gristmill.run.progress import End
 from gristmill.run.records import FailedTry
+from gristmill.run.triage import MOST_BAD_ROWS
 from gristmill.spec.stop_rules import FailureClass, StopRule
 from gristmill.spec.values import ErrorThreshold
 
@@ -184,3 +185,21 @@ def test_a_script_that_names_every_file_of_the_input_is_found_out(make: Make) ->
     job = make(1000, 10, range(1000))
     job.blames = lambda poisoned: poisoned
     assert end(job.start(workers=1)) is End.SCRIPT
+
+
+def test_a_piece_of_nothing_but_bad_rows_is_not_taken_apart_to_its_last_row(make: Make) -> None:
+    job = make(20_000, 10_000, range(10_000, 20_000), threshold=NEVER, counts_rows=True)
+    ended = job.start(workers=1)
+    assert ended.ledger.items_failed == 10_000
+    assert job.calls[1] < 4 + 5 * MOST_BAD_ROWS + 2 * 14
+    assert ended.ledger.items_succeeded == 10_000
+
+
+def test_bad_rows_among_good_ones_are_found_however_many_they_are(make: Make) -> None:
+    job = make(2000, 1000, range(1000, 2000, 5), threshold=NEVER, counts_rows=True)
+    assert job.start(workers=2).ledger.items_failed == 200
+
+
+def test_bad_files_are_found_though_all_of_a_mini_batch_are_bad(make: Make) -> None:
+    job = make(400, 200, range(201, 400), threshold=NEVER)
+    assert job.start(workers=2).ledger.items_failed == 199

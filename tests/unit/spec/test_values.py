@@ -33,6 +33,9 @@ def test_settings_that_affect_results_are_these(folder: Path) -> None:
         "limit": None,
         "shared_header": False,
         "mini_batch_bytes": None,
+        "split_rows": None,
+        "split_bytes": None,
+        "split_header": True,
     }
 
 
