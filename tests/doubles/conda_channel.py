@@ -25,7 +25,8 @@ def channel(folder: Path, python: Path, version: str, packages: dict[str, str]) 
     version
         The interpreter's own version.
     packages
-        Name → version of packages with one module that knows its version.
+        Name → version of packages with one module that knows its version; activated, each sets a variable
+        that says where its data lies: ``GRAIN_DATA``.
     """
     from rattler.index import index_fs
 
@@ -40,7 +41,9 @@ def channel(folder: Path, python: Path, version: str, packages: dict[str, str]) 
         code = f"__version__ = {one!r}\n".encode()
         depends = {"depends": ["python"], "noarch": "python"}
         module = name.replace("-", "_")
-        _write(folder / "noarch", name, one, {f"site-packages/{module}.py": code}, {}, depends)
+        activate = f'export {module.upper()}_DATA="$CONDA_PREFIX/share/{name}"\n'.encode()
+        inside = {f"site-packages/{module}.py": code, f"etc/conda/activate.d/{name}.sh": activate}
+        _write(folder / "noarch", name, one, inside, {}, depends)
     asyncio.run(index_fs(folder))
     return folder
 

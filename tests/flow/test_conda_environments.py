@@ -26,6 +26,7 @@ import probe_b
 
 def run(mini_batch):
     seen = [sys.prefix, grain.__version__, probe_b.__version__, os.environ.get("CONDA_PREFIX")]
+    seen.append(os.environ.get("GRAIN_DATA"))
     return [json.dumps(seen) for _ in mini_batch]
 """
 VERSION = ".".join(map(str, sys.version_info[:3]))
@@ -94,7 +95,7 @@ def test_conda_packages_are_solved_and_installed_without_a_network(solved: tuple
     rows = [json.loads(line) for line in mill.bytes().decode().splitlines()]
     prefix = rows[0][0]
 
-    assert rows == [[prefix, "1.2", "2.5", prefix]] * 2
+    assert rows == [[prefix, "1.2", "2.5", prefix, f"{prefix}/share/grain"]] * 2
     assert Path(prefix).is_relative_to(mill.home / "environments")
     assert "building it with py-rattler" in ended.err
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gristmill.errors import InterpreterError
@@ -46,6 +46,8 @@ class Interpreter:
     prefix: Path | None = None
     """The folder of an environment that was built for the deployment, into which nothing of ours may leak;
     None: it is somebody's own."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the packages of that environment set for whoever uses it."""
 
 
 def choose_interpreter(wanted: Path | None, variables: Mapping[str, str] = os.environ) -> Interpreter:
@@ -66,7 +68,7 @@ def choose_interpreter(wanted: Path | None, variables: Mapping[str, str] = os.en
     return probed(Path(sys.executable), "the Python that runs gristmill")
 
 
-def variables_in(prefix: Path, variables: Mapping[str, str]) -> dict[str, str]:
+def variables_in(prefix: Path, variables: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     """Return variables as they are in an activated environment, without what would let others' packages in.
 
     Parameters
@@ -75,12 +77,14 @@ def variables_in(prefix: Path, variables: Mapping[str, str]) -> dict[str, str]:
         The folder of the environment.
     variables
         Those of the process around us.
+    own
+        Those that the packages of the environment set.
     """
     kept = {name: value for name, value in variables.items() if name not in _LEAKS}
     is_conda = (prefix / "conda-meta").is_dir()
     path = os.pathsep.join([str(prefix / "bin"), variables.get("PATH", os.defpath)])
-    own = "CONDA_PREFIX" if is_conda else "VIRTUAL_ENV"
-    return {**kept, own: str(prefix), "PATH": path, "PYTHONNOUSERSITE": "1"}
+    active = "CONDA_PREFIX" if is_conda else "VIRTUAL_ENV"
+    return {**kept, **own, active: str(prefix), "PATH": path, "PYTHONNOUSERSITE": "1"}
 
 
 def probed(path: Path, chosen: str) -> Interpreter:

@@ -255,8 +255,9 @@ def _variables(
 ) -> dict[str, str]:
     """Return the worker's whole environment (contract, section 1.4)."""
     variables = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
-    if assignment.interpreter.prefix is not None:
-        variables = variables_in(assignment.interpreter.prefix, variables)
+    interpreter = assignment.interpreter
+    if interpreter.prefix is not None:
+        variables = variables_in(interpreter.prefix, variables, interpreter.variables)
     threads = str(max(1, usable_cores() // max(1, assignment.workers)))
     for name in _THREAD_VARIABLES:
         variables.setdefault(name, threads)

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 
 from gristmill.engine.environment import probed
+from gristmill.environments.activation import activation_variables
 from gristmill.environments.building import build
 from gristmill.environments.command import CommandFailedError
 from gristmill.environments.failure import build_failed
@@ -77,6 +78,7 @@ def _seen(site: Site, key: str, builder: str, seconds: float) -> Record:
         conda=tuple(line.text for line in site.packages.conda),
         pip=tuple(line.text for line in site.packages.pip),
         packages=packages,
+        variables=activation_variables(site),
         built_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         seconds=round(seconds, 3),
     )

@@ -35,6 +35,8 @@ class Record:
     """What was asked for: the pip section."""
     packages: tuple[str, ...]
     """What is in it, ``name==version``, by name."""
+    variables: Mapping[str, str]
+    """What its packages set for whoever uses it."""
     built_at: str
     """ISO 8601, UTC."""
     seconds: float
@@ -89,7 +91,7 @@ class Place:
         try:
             values = json.loads((self.folder / _FILE).read_bytes())
             record = _record(values)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return record if self.python.exists() else None  # a link that leads nowhere: its base is gone
 
@@ -101,6 +103,7 @@ class Place:
             cache_tag=record.cache_tag,
             chosen=f"the environment {record.name}, built with {record.builder}",
             prefix=self.prefix,
+            variables=record.variables,
         )
 
 
@@ -110,5 +113,6 @@ def _record(values: Mapping[str, Any]) -> Record:
         raise ValueError("it is of another release")
     for name in ("conda", "pip", "packages"):
         rest[name] = tuple(map(str, rest[name]))
+    rest["variables"] = {str(name): str(value) for name, value in rest["variables"].items()}
     major, minor, patch = map(int, rest["python_version"])
     return Record(**{**rest, "python_version": (major, minor, patch)})
