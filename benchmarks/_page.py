@@ -107,7 +107,7 @@ def _section(result: Result) -> Iterator[str]:
     yield result.question
     for heading, rows in groupby(result.rows, key=lambda row: row.heading):
         yield ""
-        yield f"### {heading}"
+        yield f"### {heading[:1].upper()}{heading[1:]}"
         yield ""
         for plot in PLOTS:
             if (plot.benchmark, plot.heading) == (result.name, heading):

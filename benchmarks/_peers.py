@@ -33,6 +33,14 @@ NAMES = {
     "dask": "Dask",
     "spark": "Spark mapInPandas",
 }
+#: For all of them alike: Ray keeps to 127.0.0.1, and nobody tells anybody that he was used.
+QUIET = {
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "DAFT_ANALYTICS_ENABLED": "0",
+    "DO_NOT_TRACK": "1",
+}
 NEEDS = {
     "pebble": ("pebble",),
     "joblib": ("joblib",),
@@ -206,6 +214,7 @@ def variables() -> dict[str, str]:
     path = os.pathsep.join([str(python().parent), os.environ.get("PATH", os.defpath)])
     return {
         **kept,
+        **QUIET,
         "PATH": path,
         "VIRTUAL_ENV": str(python().parents[1]),
         "PYTHONPATH": str(HERE / "contestants"),

@@ -33,6 +33,9 @@ PLOTS = (
         heading="What a mini-batch costs: time to the written file ÷ mini-batches",
         file="performance/mini-batch.png",
     ),
+    Plot(benchmark="start", heading="from the shell to the prompt", file="performance/start.png"),
+    Plot(benchmark="growth", heading="peak memory of the coordinator", file="performance/memory.png"),
+    Plot(benchmark="growth", heading="listing alone", file="performance/listing.png"),
     Plot(
         benchmark="models",
         heading="Throughput of a real model, from the start of the listing to the written file",
@@ -74,7 +77,7 @@ def _draw(title: str, rows: list[Row], target: Path) -> None:
         _bars(place, row)
     for place in axes.flat[len(rows) :]:
         place.set_visible(False)
-    sheet.suptitle(title, fontsize=10)
+    sheet.suptitle(title[:1].upper() + title[1:], fontsize=10)
     sheet.tight_layout()
     # No date and no version inside: the same figures give the same file.
     sheet.savefig(target, dpi=90, metadata={"Software": None})
@@ -84,7 +87,7 @@ def _draw(title: str, rows: list[Row], target: Path) -> None:
 def _bars(place: Any, row: Row) -> None:
     shown = [one for one in row.series if one.median is not None]
     medians = [one.median or 0.0 for one in shown]
-    colours = [OURS if one.contestant.startswith("Gristmill") else THEIRS for one in shown]
+    colours = [OURS if one.contestant.lower().startswith("gristmill") else THEIRS for one in shown]
     spread = [
         [median - min(one.figures) for one, median in zip(shown, medians, strict=True)],
         [max(one.figures) - median for one, median in zip(shown, medians, strict=True)],

@@ -110,7 +110,7 @@ def main() -> int:
             rows=tuple(rows),
             bars=() if given.quick else _bars(rows),
             notes=NOTES,
-            left_out=left_out([*FAST, *SLOW]),
+            left_out={**left_out([*FAST, *SLOW]), **_without_strace()},
             versions=peer_versions("gristmill", "pebble", "joblib", "ray", "daft", "distributed", "pyspark"),
             is_quick=given.quick,
         ),
@@ -184,7 +184,6 @@ def _beside_engines(script: Path, folder: Path, engines: Engines) -> Row:
 def _system_calls(script: Path, place: Path, sizes: Sizes) -> list[Row]:
     """Count what mini-batches add; strace slows them down, so that fewer travel together than otherwise."""
     if not _syscalls.can_count():
-        tell("no strace: system calls are not counted")
         return []
     few, rows = sizes.few_batches, []
     for size in sizes.per_run:
@@ -199,6 +198,10 @@ def _system_calls(script: Path, place: Path, sizes: Sizes) -> list[Row]:
             Row(heading=CALLS, label=f"{size} per run()", unit="calls", series=series, reference=POOL)
         )
     return rows
+
+
+def _without_strace() -> dict[str, str]:
+    return {} if _syscalls.can_count() else {"system calls": "there is no strace on PATH to count them"}
 
 
 def _bars(rows: list[Row]) -> tuple[Bar, ...]:

@@ -27,8 +27,6 @@ class _Scorer:
 
 def ray_data(work: Work) -> float:
     """``map_batches`` in a pool of actors; plain tasks were no faster, where there is nothing to load."""
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
-    os.environ.update(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0")
     import ray
 
     with tempfile.TemporaryDirectory(prefix="gm-ray-") as place:
