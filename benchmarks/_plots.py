@@ -57,11 +57,11 @@ def draw(results: dict[str, Result], docs: Path) -> Iterator[str]:
         if rows:
             target = docs / plot.file
             target.parent.mkdir(exist_ok=True)
-            _draw(plot.heading, rows, target)
+            _draw(rows, target)
             yield plot.file
 
 
-def _draw(title: str, rows: list[Row], target: Path) -> None:
+def _draw(rows: list[Row], target: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -71,13 +71,12 @@ def _draw(title: str, rows: list[Row], target: Path) -> None:
     lines = -(-len(rows) // columns)
     tallest = max(len(row.series) for row in rows)
     sheet, axes = pyplot.subplots(
-        lines, columns, figsize=(3.6 * columns + 1.2, (0.32 * tallest + 0.75) * lines + 0.4), squeeze=False
+        lines, columns, figsize=(3.6 * columns + 1.2, (0.32 * tallest + 0.75) * lines), squeeze=False
     )
     for place, row in zip(axes.flat, rows, strict=False):
         _bars(place, row)
     for place in axes.flat[len(rows) :]:
         place.set_visible(False)
-    sheet.suptitle(title[:1].upper() + title[1:], fontsize=10)
     sheet.tight_layout()
     # No date and no version inside: the same figures give the same file.
     sheet.savefig(target, dpi=90, metadata={"Software": None})
@@ -87,7 +86,8 @@ def _draw(title: str, rows: list[Row], target: Path) -> None:
 def _bars(place: Any, row: Row) -> None:
     shown = [one for one in row.series if one.median is not None]
     medians = [one.median or 0.0 for one in shown]
-    colours = [OURS if one.contestant.lower().startswith("gristmill") else THEIRS for one in shown]
+    named = [one.contestant.lower().startswith("gristmill") for one in shown]
+    colours = [OURS if is_ours or not any(named) else THEIRS for is_ours in named]
     spread = [
         [median - min(one.figures) for one, median in zip(shown, medians, strict=True)],
         [max(one.figures) - median for one, median in zip(shown, medians, strict=True)],
@@ -103,6 +103,7 @@ def _bars(place: Any, row: Row) -> None:
         place.set_xlim(min(medians) / 3, max(medians) * 5)
     else:
         place.set_xlim(0, max(max(one.figures) for one in shown) * 1.25)
+        place.locator_params(axis="x", nbins=5)
     place.set_title(row.label, fontsize=8)
     place.set_xlabel(f"{row.unit}{' (logarithmic)' if is_wide else ''}", fontsize=8)
     place.tick_params(axis="x", labelsize=7)
