@@ -53,7 +53,7 @@ class WholeJob:
         self.input.mkdir()
         for number in range(self.items):
             (self.input / f"{number:02}").touch()
-        self.folder.create()
+        self.folder.create().close()
         for folder in (self.folder.logs, self.folder.code):
             folder.mkdir()
         deployment = bare_script(script)

@@ -58,7 +58,7 @@ class Rerunnable:
         }
         overrides = [Override(path=path, value=value, origin=path) for path, value in given.items()]
         self.folder = JobFolder(self.root / "home" / "jobs" / "j")
-        self.folder.create()
+        self.folder.create().close()
         job = Job(
             name="j",
             deployment=load(self.root / "score.py", overrides),

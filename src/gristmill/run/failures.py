@@ -47,7 +47,7 @@ _SORTED_AT_ONCE = 1 << 16
 _LINE_ENDS = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
 
-def write_failures(journal: Path, target: Path, inputs_of: InputsOf) -> int:
+def write_failures(journal: Path, target: Path, inputs_of: InputsOf, scratch: Path | None = None) -> int:
     r"""Publish the list of failures, one line of JSON for each failed item; safe to repeat.
 
     Parameters
@@ -91,7 +91,7 @@ def write_failures(journal: Path, target: Path, inputs_of: InputsOf) -> int:
             count += 1
             yield line
 
-    publish_stream(target, counted())
+    publish_stream(target, counted(), scratch)
     return count
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.errors import HomeError, JobStateError, SpecError, StorageError, UnknownJobError, in_words
+from gristmill.run.making import Making
 from gristmill.spec.problems import did_you_mean
 from gristmill.spec.values import Deployment, deployment_from_json, deployment_to_json
 from gristmill.storage.publish import publish_bytes
 
 SCHEMA = 3
-#: A job folder without a job of this age was left by a process that was killed while it made it.
-_LEFTOVER_AGE_S = 60.0
 
 
 class Status(str, Enum):
@@ -278,8 +275,13 @@ class JobFolder:
         """Exists when somebody wants the job cancelled; any process may make it."""
         return self.path / "cancel-requested"
 
-    def create(self) -> None:
+    def create(self) -> Making:
         """Make the folder, for its owner only.
+
+        Returns
+        -------
+        Making
+            To be closed once ``job.json`` is written; until then nobody else takes the folder.
 
         Raises
         ------
@@ -288,10 +290,8 @@ class JobFolder:
         HomeError
             The home cannot be written.
         """
-        self._remove_leftover()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.mkdir(mode=0o700)
+            return Making(self.path)
         except FileExistsError as error:
             raise JobStateError(
                 f"there is a job called {self.name} already (gristmill job show {self.name}); choose another "
@@ -303,15 +303,6 @@ class JobFolder:
                 "folder that "
                 "you can write"
             ) from error
-
-    def _remove_leftover(self) -> None:
-        """Remove a folder that was left by a process that was killed before it had made the job."""
-        try:
-            age_s = time.time() - self.path.stat().st_mtime
-        except OSError:
-            return
-        if age_s > _LEFTOVER_AGE_S and not (self.path / "job.json").exists():
-            shutil.rmtree(self.path, ignore_errors=True)
 
     def write(self, job: Job) -> None:
         """Replace ``job.json``, all at once.

@@ -192,7 +192,7 @@ class Publication:
             target.unlink(missing_ok=True)
             return
         try:
-            write_failures(self.folder.journal, target, inputs_of_plan(self.manifest))
+            write_failures(self.folder.journal, target, inputs_of_plan(self.manifest), self.job.staging)
         except OSError as error:
             raise StorageError(
                 f"{target} cannot be written: {in_words(error)}; make room, then resume the job"
@@ -206,7 +206,7 @@ class Publication:
             return
         text = columns_text(self.folder, self.job, assembly.header_bytes, assembly.columns)
         try:
-            publish_bytes(path, text)
+            publish_bytes(path, text, self.job.staging)
         except OSError as error:
             raise StorageError(
                 f"{path} cannot be written: {in_words(error)}; make room, then resume the job"

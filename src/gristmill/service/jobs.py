@@ -126,7 +126,7 @@ class Jobs:
             python_version=".".join(map(str, interpreter.version)),
         )
         overlaps = overlap_notices(job, self.home.jobs)
-        folder.create()
+        making = folder.create()
         ours = None if job.staging.exists() else job.staging if job.output.exists() else job.output
         try:
             prepared = prepare(folder, job)
@@ -150,6 +150,8 @@ class Jobs:
                     f"job {job.name} cannot be made: {in_words(error.__cause__ or error)}; {_OTHER_HOME}"
                 ) from error
             raise
+        finally:
+            making.close()
         reach("job.created")
         return running
 

@@ -12,26 +12,38 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def publish_bytes(path: Path, data: bytes) -> None:
+def publish_bytes(path: Path, data: bytes, scratch: Path | None = None) -> None:
     """Replace the file at ``path`` by one that holds ``data``; safe to repeat.
 
+    Parameters
+    ----------
+    scratch
+        See `publish_stream`.
+
     Raises
     ------
     OSError
         The folder is missing or cannot be written, or the disk is full; the old file is untouched.
     """
-    publish_stream(path, (data,))
+    publish_stream(path, (data,), scratch)
 
 
-def publish_stream(path: Path, chunks: Iterable[bytes]) -> None:
+def publish_stream(path: Path, chunks: Iterable[bytes], scratch: Path | None = None) -> None:
     """Replace the file at ``path`` by one that holds the chunks, one after the other; safe to repeat.
 
+    Parameters
+    ----------
+    scratch
+        A folder on the same file system where it is written: it is cleared by others when this process is
+        killed meanwhile. None, or where there is none: beside ``path``.
+
     Raises
     ------
     OSError
         The folder is missing or cannot be written, or the disk is full; the old file is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    folder = scratch if scratch is not None and scratch.is_dir() else path.parent
+    temporary = folder / (f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "wb") as file:
             for chunk in chunks:

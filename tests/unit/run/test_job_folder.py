@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gristmill.errors import HomeError, JobStateError, StorageError, UnknownJobError
+from gristmill.run import making
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
 from gristmill.spec.deployment import bare_script
 
@@ -30,7 +31,7 @@ def job(tmp_path: Path) -> Job:
 @pytest.fixture
 def folder(tmp_path: Path) -> JobFolder:
     folder = JobFolder(tmp_path / "home" / "jobs" / "j-1")
-    folder.create()
+    folder.create().close()
     return folder
 
 
@@ -61,9 +62,33 @@ def test_a_job_folder_is_for_its_owner_only(folder: JobFolder) -> None:
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
 
 
-def test_a_second_job_of_the_same_name_is_refused(folder: JobFolder) -> None:
+def test_a_second_job_of_the_same_name_is_refused(folder: JobFolder, job: Job) -> None:
+    folder.write(job)
     with pytest.raises(JobStateError, match=r"already \(gristmill job show j-1\); choose another --job-name"):
         JobFolder(folder.path).create()
+
+
+def test_a_job_that_is_being_made_has_its_name(tmp_path: Path) -> None:
+    held = JobFolder(tmp_path / "j").create()
+    with pytest.raises(JobStateError, match="there is a job called j already"):
+        JobFolder(tmp_path / "j").create()
+    held.close()
+
+
+def test_what_a_process_left_that_was_killed_while_it_made_a_job_is_no_job(folder: JobFolder) -> None:
+    (folder.path / "code").mkdir()
+    folder.create().close()
+    assert list(folder.path.iterdir()) == []
+
+
+def test_on_a_network_a_folder_without_a_job_is_left_alone_for_a_minute(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "is_network", lambda path: True)
+    with pytest.raises(JobStateError):
+        folder.create()
+    os.utime(folder.path, (0, 0))
+    folder.create().close()
 
 
 def test_a_home_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

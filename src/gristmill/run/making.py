@@ -1,0 +1,75 @@
+"""The making of a job folder, from its first moment until ``job.json`` stands in it.
+
+Whoever makes it holds a lock on the folder itself. A folder without a job that nobody holds was left by a
+process that was killed while it made it: it is no job, and its name is free.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from pathlib import Path
+
+from gristmill.storage.filesystem import is_network
+
+#: On a network file system a lock may not be seen from another machine; there a folder is left alone so long.
+_LEFTOVER_AGE_S = 60.0
+JOB = "job.json"
+
+
+class Making:
+    """Held while a job folder is made; the kernel lets go of it when the process ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the folder, for its owner only, in place of one that was left behind.
+
+        Raises
+        ------
+        FileExistsError
+            There is a job of that name, or another process is making one.
+        OSError
+            The folder cannot be made.
+        """
+        self._descriptor = -1
+        _remove_leftover(path)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.mkdir(mode=0o700)
+        self._descriptor = _held(path)
+        if self._descriptor < 0:  # in that very moment it was taken for one that was left
+            raise FileExistsError(path)
+
+    def close(self) -> None:
+        """Let go: the job is made, or given up. Idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _held(path: Path) -> int:
+    """Return a descriptor of the folder that holds its lock; -1 where somebody else has it, or it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return -1
+
+
+def _remove_leftover(path: Path) -> None:
+    descriptor = _held(path)
+    if descriptor < 0:
+        return
+    try:
+        is_young = time.time() - os.fstat(descriptor).st_mtime < _LEFTOVER_AGE_S
+        if not (path / JOB).exists() and not (is_young and is_network(path)):
+            shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(descriptor)
