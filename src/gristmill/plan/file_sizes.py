@@ -31,11 +31,17 @@ class FileSizes:
         names
             The files.
         """
-        base = self._base + prefix
+        folder = self._base + prefix
         try:
-            return [os.stat(base + name).st_size for name in names]
+            descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
-            return [_size_of(base + name) for name in names]
+            return [_size_of(folder + name) for name in names]
+        try:  # from the folder itself, the system need not find the way to each file
+            return [os.stat(name, dir_fd=descriptor).st_size for name in names]
+        except OSError:
+            return [_size_of(folder + name) for name in names]
+        finally:
+            os.close(descriptor)
 
 
 def _size_of(path: bytes) -> int:
