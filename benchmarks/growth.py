@@ -49,6 +49,8 @@ def run(mini_batch):
             pass
     calls += 1
     if calls == last:
+        while not os.path.exists(os.environ["GROWTH_PLAN"]):
+            time.sleep(0.01)  # a listing that is cut off is another matter
         os.kill(os.getppid(), 9)  # the coordinator dies in the middle of the job
     return mini_batch
 """
@@ -100,6 +102,7 @@ class Mill:
             old.unlink(missing_ok=True)
         environment = {**os.environ, "GRISTMILL_HOME": str(self.home), "GROWTH_LAST_CALL": str(last_call)}
         environment |= {"GROWTH_FIRST_RUN": str(self._first), "TMPDIR": str(self.scratch)}
+        environment["GROWTH_PLAN"] = str(self.home / "jobs" / "growth" / "plan" / "plan.json")
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         program = [sys.executable, str(Path(__file__).with_name("_coordinator.py")), str(report)]
         options = ["--generated", generated] if generated else []
