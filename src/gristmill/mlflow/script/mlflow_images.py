@@ -54,10 +54,10 @@ def layout_of(shape: Tuple[int, ...]) -> Layout:
     one = shape[1:] if has_batch else shape
     if len(one) == 2:
         (height, width), channels, first = one, 1, False
+    elif len(one) == 3 and one[0] in _MODES and one[2] not in _MODES:
+        (channels, height, width), first = one, True
     elif len(one) == 3 and (one[2] in _MODES or one[2] == -1):
         (height, width, channels), first = one, False
-    elif len(one) == 3 and one[0] in _MODES:
-        (channels, height, width), first = one, True
     else:
         raise BadFile("it is an image, and the signature asks for an array of the shape %s" % (shape,))
     if (height == -1) != (width == -1):

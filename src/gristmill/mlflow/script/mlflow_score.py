@@ -127,7 +127,9 @@ def as_frame(predicted: Any) -> Any:
         isinstance(predicted, (list, tuple)) and predicted and all(isinstance(one, dict) for one in predicted)
     ):
         frame = pd.DataFrame(list(predicted))
-    elif isinstance(predicted, (str, bytes)) or np.ndim(predicted) == 0:
+    elif isinstance(predicted, (str, bytes)) or not (
+        isinstance(predicted, (list, tuple)) or np.ndim(predicted)
+    ):
         frame = pd.DataFrame({"prediction": [predicted]})
     else:
         frame = columns_of(predicted, "prediction")
