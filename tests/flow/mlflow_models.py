@@ -143,6 +143,12 @@ def _column(kind: str, name: str | None = None, *, required: bool = True) -> Any
     return ColSpec(kind, name, required=required)
 
 
+def column_model(folder: Path) -> None:
+    """Save a model that adds its columns `length` and `width`."""
+    columns = [_column("double", "length"), _column("double", "width")]
+    _save(folder, lambda table: table["length"] + table["width"], _signature(columns))
+
+
 def save_sklearn(folder: Path, *, with_signature: bool = True, predict: str = "predict") -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

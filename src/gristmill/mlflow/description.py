@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -13,11 +12,6 @@ from gristmill.errors import SpecError, in_words
 
 FILE = "MLmodel"
 _SCORED_BY = "python_function"
-#: Files from which the model's environment can be made, the one that says most first.
-_VIRTUALENV = "python_env.yaml"
-_ENVIRONMENT_FILES = ("conda.yaml", _VIRTUALENV, "requirements.txt")
-#: Their names in the flavor's ``env``.
-_ENVIRONMENT_KEYS = ("conda", "virtualenv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +23,6 @@ class Description:
     """In the order of the file."""
     has_signature: bool
     """Whether it says which inputs it takes."""
-    environment: Path | None
-    """The file that says what it needs; None: there is none."""
-
-    @property
-    def conda_file(self) -> Path | None:
-        """The file with the environment, where it is one for conda."""
-        found = self.environment
-        return found if found is not None and found.suffix != ".txt" and found.name != _VIRTUALENV else None
 
     @property
     def is_scorable(self) -> bool:
@@ -75,19 +61,8 @@ def describe(folder: Path) -> Description:
     flavors = said.get("flavors") if isinstance(said, dict) else None
     if not isinstance(flavors, dict) or not flavors:
         raise SpecError(f"{path}: names no flavors, so it is no description of a model; log the model anew")
-    function = flavors.get(_SCORED_BY)
-    function = function if isinstance(function, dict) else {}
     return Description(
         folder=folder,
         flavors=tuple(map(str, flavors)),
         has_signature=bool(said.get("signature")),
-        environment=_environment(folder, function.get("env")),
     )
-
-
-def _environment(folder: Path, said: Any) -> Path | None:
-    """Find the file that says what a model needs: the one that it names, else one of the usual names."""
-    named: list[Any] = [said] if isinstance(said, str) else []
-    named += [said[key] for key in _ENVIRONMENT_KEYS if key in said] if isinstance(said, dict) else []
-    names = [*(name for name in named if isinstance(name, str)), *_ENVIRONMENT_FILES]
-    return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -13,6 +13,7 @@ from string import Template
 
 from gristmill.mlflow.description import Description
 from gristmill.spec.generated import FOLDER, SCRIPT
+from gristmill.spec.model_environment import CONDA
 from gristmill.spec.written import deployment_name, yaml_text
 
 _CODE = "code"
@@ -50,8 +51,8 @@ def equivalent(model: Description, folder: Path) -> Mapping[Path, str]:
 def _deployment(model: Description, folder: Path) -> str:
     name = deployment_name(model.folder.name)
     environment = ""
-    if model.conda_file is not None:
-        file = yaml_text(os.path.relpath(model.conda_file, folder))
+    if (model.folder / CONDA).is_file():
+        file = yaml_text(os.path.relpath(model.folder / CONDA, folder))
         environment = f"environment:\n  name: {name}\n  conda_file: {file}\n"
     text = resources.files("gristmill.mlflow") / "deployment.yml.txt"
     return Template(text.read_text(encoding="utf-8")).substitute(

@@ -146,7 +146,7 @@ def _loaded(
     problems += contradictions
     if problems or file is None:
         raise SpecError(*lines(problems))
-    said = lines([*layout.notices, *listed.notices, *notices(root, file)])
+    said = lines([*layout.notices, *scripted.notices, *listed.notices, *notices(root, file)])
     deployment = _deployment(file, source, is_bare_script, said)
     settings = replace(deployment.settings, include_output_header=header)
     deployment = replace(deployment, settings=settings, packages=listed.packages)

@@ -1,4 +1,4 @@
-"""Deployments of an MLflow model without a script: which they are, and the script that stands in for theirs.
+"""Deployments of an MLflow model without a script: which they are, and what is filled in for them.
 
 The script lies in the room `gristmill.mlflow`, which this floor must not know: only where it is.
 """
@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from gristmill.spec.environment import names_a_python
+from gristmill.spec.model_environment import model_environment
 from gristmill.spec.problems import Problem
 from gristmill.spec.schema import Extensions, Model, model_type
 from gristmill.spec.sections import ValidationError
@@ -20,7 +22,8 @@ SCRIPT = "mlflow_score.py"
 """The script in it."""
 CHUNK_ROWS = "GRISTMILL_MLFLOW_CHUNK_ROWS"
 """The variable by which the script is told how many rows it is to read at once."""
-_CODE, _MODEL, _MLFLOW = "code_configuration", "model", "mlflow_model"
+_CODE, _MODEL, _ENVIRONMENT = "code_configuration", "model", "environment"
+_MLFLOW = "mlflow_model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +35,27 @@ class Scripted:
     """Whether the script was filled in."""
     problem: Problem | None = None
     """Why it could not be."""
+    notices: tuple[Problem, ...] = ()
+    """What the user should know."""
 
 
 def with_script(root: Mapping) -> Scripted:
-    """Fill in the script where a document has an MLflow model and none.
+    """Fill in the script where a document has an MLflow model and none, and the model's own environment.
 
     Parameters
     ----------
     root
         The document, in the canonical layout, with all overrides laid over it.
+
+    Returns
+    -------
+    Scripted
+        The document as the schema wants it.
+
+    Raises
+    ------
+    SpecError
+        The file with the model's environment cannot be read.
     """
     code, model = root.entries.get(_CODE), root.entries.get(_MODEL)
     if model is None or (code is not None and not is_null(code.node)):
@@ -52,15 +67,23 @@ def with_script(root: Mapping) -> Scripted:
     if model_type(found.path, found.type) != _MLFLOW:
         return Scripted(root=root)
     filled = tree({"code": str(FOLDER), "scoring_script": SCRIPT}, root.place)
-    entry = Entry(path=_CODE, place=root.place, node=filled)
-    problem = None
+    entries = {**root.entries, _CODE: Entry(path=_CODE, place=root.place, node=filled)}
     if not os.path.isfile(found.path / "MLmodel"):
         what = (
             f"is no MLflow model: there is no file MLmodel in it {got(model.node)}; give the folder with it"
         )
         problem = Problem(place=model.place, path=model.path, what=what)
-    scripted = Mapping(place=root.place, entries={**root.entries, _CODE: entry})
-    return Scripted(root=scripted, is_generated=True, problem=problem)
+        return Scripted(root=Mapping(place=root.place, entries=entries), is_generated=True, problem=problem)
+    notices = []
+    if _ENVIRONMENT not in entries or is_null(entries[_ENVIRONMENT].node):
+        own = model_environment(found.path, model.place)
+        if own is not None:
+            entries[_ENVIRONMENT] = own
+        elif not names_a_python(root):
+            what = "does not say which packages it needs (conda.yaml); the active Python runs it"
+            notices.append(Problem(place=model.place, path=model.path, what=what))
+    scripted = Mapping(place=root.place, entries=entries)
+    return Scripted(root=scripted, is_generated=True, notices=tuple(notices))
 
 
 def variables(extensions: Extensions) -> dict[str, str]:
