@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from gristmill.errors import SpecError, in_words
 
 FILE = "MLmodel"
@@ -48,6 +45,9 @@ def describe(folder: Path) -> Description:
     SpecError
         There is no such file, or it is no description of a model.
     """
+    from ruamel.yaml import YAML  # slow to import, and most jobs have no such model
+    from ruamel.yaml.error import YAMLError
+
     path = folder / FILE
     try:
         said = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
