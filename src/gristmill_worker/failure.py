@@ -152,6 +152,8 @@ def _not_installed(error: BaseException, code: str) -> str:
     if package in sys.modules or os.path.exists(beside) or os.path.exists(beside + ".py"):
         return ""
     what = "; the package %r is not in the Python that runs the script (%s)" % (package, sys.executable)
+    if os.environ.get("GRISTMILL_ENVIRONMENT"):  # one that jobs share, and nobody should install into
+        return what + ": list it in the conda file of the deployment, or name another with --python"
     return what + ": install it there, or name another with --python"
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from doubles.conda_channel import channel
 from doubles.wheels import wheel
-from flow.mill import Ended, Mill
+from flow.mill import Ended, Mill, finished, until
 
 SCRIPT = """
 import json
@@ -33,12 +33,14 @@ VERSION = ".".join(map(str, sys.version_info[:3]))
 BASE = Path(sys.base_prefix, "bin", f"python3.{sys.version_info[1]}")
 # As conda, mamba and micromamba are called; it makes an environment of a Python that is there.
 TOOL = f"""#!{sys.executable}
-import json, os, pathlib, subprocess, sys
+import json, os, pathlib, subprocess, sys, time
 args = sys.argv[1:]
 with open(os.environ["MILL"] + "/called-with", "a") as file:
     file.write(json.dumps([os.path.basename(sys.argv[0]), *args]) + "\\n")
 if args[0] == "init":
     sys.exit(0)
+while "held" in os.listdir(os.environ["MILL"]) and "go" not in os.listdir(os.environ["MILL"]):
+    time.sleep(0.01)
 if "no-such-grain" in args:
     print("PackagesNotFoundError: no-such-grain is not available from current channels")
     sys.exit(1)
@@ -159,3 +161,25 @@ def test_words_of_a_tool_that_fails_are_told(mill: Mill) -> None:
     assert "PackagesNotFoundError: no-such-grain is not available" in ended.err
     assert ended.err.splitlines()[-1].startswith("gristmill: error: conda.yaml:2:")
     assert os.listdir(mill.home / "environments") == []
+
+
+def test_tool_that_lost_its_job_is_waited_for_before_another_builds(mill: Mill) -> None:
+    prepared(mill, "grain", "forge")
+    tool = mill.write("tools/mamba", TOOL)
+    tool.chmod(0o755)
+    mill.variables["PATH"] = f"{tool.parent}:{mill.variables['PATH']}"
+    (mill.root / "held").touch()
+    killed = mill.start_run()
+    until(lambda: mill.lines("called-with"), "the tool is called")
+    killed.kill()
+    finished(killed)
+    again = mill.start_run()
+    for line in again.stderr or ():
+        if b"another process builds it just now; waiting for it" in line:
+            break
+    (mill.root / "go").touch()
+    ended = finished(again)
+
+    assert ended.status == 0, ended.err
+    assert len(mill.lines("called-with")) == 2
+    assert [one["is_complete"] for one in json.loads(mill.type("env", "list", "--json").out)] == [True]

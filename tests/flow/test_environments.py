@@ -168,6 +168,18 @@ def test_jobs_without_an_environment_import_nothing_of_it(mill: Mill) -> None:
     assert said.stdout == b"[]\n", said.stderr
 
 
+def test_missing_package_belongs_into_the_conda_file(built: Built) -> None:
+    mill = built.mill
+    mill.script("import no_such_package\ndef run(mini_batch): return mini_batch\n", "code/lacking.py")
+    lacking = ("--set", "code_configuration.scoring_script=lacking.py")
+    ended = mill.run(*lacking, "--job-name", "l", "--output-path", "out-3")
+    checked = mill.type("check", "deployment.yml", *lacking)
+
+    assert ended.status == 1
+    assert ": list it in the conda file of the deployment, or name another with --python" in ended.err
+    assert "list it in the conda file, or name another Python with --python PATH" in checked.out
+
+
 def stopped(mill: Mill, *words: str) -> subprocess.Popen[bytes]:
     """Start a job, and return when it has stopped itself between the building and the record of it."""
     process = mill.start_run(*words, GRISTMILL_FAULT_POINT="environment.before_record:1")
@@ -254,3 +266,16 @@ def test_resume_refuses_an_environment_with_other_versions(mill: Mill) -> None:
     )
     assert forced.status == 0, forced.err
     assert json.loads(mill.bytes().decode().splitlines()[0])["versions"] == ["1.0", "3.0"]
+
+
+def test_job_goes_on_in_its_environment_though_a_wheel_of_it_is_gone(mill: Mill) -> None:
+    prepared(mill, more=", ./local-1.0-py3-none-any.whl")
+    local = wheel(mill.root, "local", "1.0")
+    (mill.root / "broken").touch()
+    failed = mill.run("--error-threshold", "0", "--max-retries", "0")
+    assert (failed.status, building(failed)) == (1, 1), failed.err
+    (mill.root / "repaired").touch()
+    local.unlink()
+    ended = mill.type("resume", "j")
+
+    assert (ended.status, building(ended)) == (0, 0), ended.err

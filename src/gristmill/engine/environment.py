@@ -84,7 +84,8 @@ def variables_in(prefix: Path, variables: Mapping[str, str], own: Mapping[str, s
     is_conda = (prefix / "conda-meta").is_dir()
     path = os.pathsep.join([str(prefix / "bin"), variables.get("PATH", os.defpath)])
     active = "CONDA_PREFIX" if is_conda else "VIRTUAL_ENV"
-    return {**kept, **own, active: str(prefix), "PATH": path, "PYTHONNOUSERSITE": "1"}
+    ours = {"GRISTMILL_ENVIRONMENT": str(prefix), "PYTHONNOUSERSITE": "1"}
+    return {**kept, **own, active: str(prefix), "PATH": path, **ours}
 
 
 def probed(path: Path, chosen: str) -> Interpreter:

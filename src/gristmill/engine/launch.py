@@ -43,7 +43,7 @@ _THREAD_VARIABLES = (
 #: MLflow 3.13 and later refuses a store in a folder unless this is set; others need a server.
 _ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
 #: Ours alone; a worker must not inherit them from the coordinator's surroundings.
-_NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE",)
+_NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE", "GRISTMILL_ENVIRONMENT")
 #: A replay changes nothing of its job, whose copy of the code it runs.
 _ATTACHED_ONLY = {"PYTHONDONTWRITEBYTECODE": "1"}
 

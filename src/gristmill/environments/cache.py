@@ -110,15 +110,9 @@ class Environments:
                 self._wait(lock, packages, say, alone=False)
                 record = place.read()
                 if record is not None:
-                    lock.touch()
-                    return Ready(
-                        record=record,
-                        interpreter=place.interpreter(record),
-                        packages=replace(packages, keep_azureml_packages=True),
-                        notices=(*left_out, *patch_notice(wish, record.python_version)),
-                        was_built=was_built,
-                        lock=lock,
-                    )
+                    notices = (*left_out, *patch_notice(wish, record.python_version))
+                    packages = replace(packages, keep_azureml_packages=True)
+                    return _used(place, record, packages, lock, notices, was_built=was_built)
                 self._wait(lock, packages, say, alone=True)
                 if place.read() is None:
                     self._build(place, packages, key, lock, say)
@@ -132,6 +126,30 @@ class Environments:
         except BaseException:
             lock.release()
             raise
+
+    def again(self, key: str, packages: Packages) -> Ready | None:
+        """Return an environment that was used before, whatever has become of the files that its list names.
+
+        Parameters
+        ----------
+        key
+            As it was then.
+        packages
+            As they were then, without what was left out.
+
+        Returns
+        -------
+        Ready or None
+            None where it is gone.
+        """
+        place, lock = self.place(key), self._lock(key)
+        if not place.folder.is_dir() or not lock.together(wait=False):
+            return None
+        record = place.read()
+        if record is None:
+            lock.release()
+            return None
+        return _used(place, record, packages, lock, (), was_built=False)
 
     def all_keys(self) -> Iterator[str]:
         """Yield the keys of all environments, those that are not complete included."""
@@ -198,3 +216,24 @@ class Environments:
             inherited=lock.descriptor,
         )
         construct(site, place, key, lock)
+
+
+def _used(
+    place: Place,
+    record: Record,
+    packages: Packages,
+    lock: EnvironmentLock,
+    notices: tuple[str, ...],
+    *,
+    was_built: bool,
+) -> Ready:
+    """Return an environment whose lock is held, and write down that it is used."""
+    lock.touch()
+    return Ready(
+        record=record,
+        interpreter=place.interpreter(record),
+        packages=packages,
+        notices=notices,
+        was_built=was_built,
+        lock=lock,
+    )

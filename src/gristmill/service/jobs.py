@@ -337,7 +337,7 @@ class Jobs:
         def ready(execution: Execution) -> tuple[str, ...]:
             return make_ready(execution, request)
 
-        with Surroundings.of_job(job, self.home, self._say) as surroundings:
+        with Surroundings.of_job(job, folder, self.home, self._say) as surroundings:
             notices = surroundings.compared(folder, is_forced=request.force)
             running = self._begin(folder, surroundings, notices, ready, rerun=rerun)
             running.notices += running.execution.notices

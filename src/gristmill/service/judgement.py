@@ -62,7 +62,8 @@ def _failed(seen: Seen, deployment: Deployment, script: str) -> Iterator[Finding
     if stage == "import" and seen["module"] and seen["kind"] == "ModuleNotFoundError":
         package = str(seen["module"]).partition(".")[0]
         what = f"the package {package!r} is not in the Python that runs the script"
-        remedy = "install it there, or name another Python with --python PATH"
+        add = "install it there" if deployment.packages is None else "list it in the conda file"
+        remedy = f"{add}, or name another Python with --python PATH"
         yield error("missing-package", script, what, remedy, trace)
     elif stage == "import":
         yield error("import-fails", script, message, "correct it: the script cannot be imported", trace)

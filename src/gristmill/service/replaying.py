@@ -86,7 +86,7 @@ def replay_in(folder: JobFolder, home: Home, wanted: Wanted, say: Callable[[str]
     job = folder.read()
     part = Part.of(job, folder, wanted)
     past = Past.of(folder.journal, part)
-    with _surroundings(job, home, say) as surroundings:
+    with _surroundings(job, folder, home, say) as surroundings:
         interpreter = surroundings.interpreter
         for line in _announcement(job, folder, part, past, interpreter):
             say(line)
@@ -103,9 +103,9 @@ def replay_in(folder: JobFolder, home: Home, wanted: Wanted, say: Callable[[str]
     return _told(watched, job, part, past)
 
 
-def _surroundings(job: Job, home: Home, say: Callable[[str], None]) -> Surroundings:
+def _surroundings(job: Job, folder: JobFolder, home: Home, say: Callable[[str], None]) -> Surroundings:
     try:
-        return Surroundings.of_job(job, home, say)
+        return Surroundings.of_job(job, folder, home, say)
     except InterpreterError as error:
         raise InterpreterError(
             f"job {job.name} ran in {job.python} (Python {job.python_version}), which does not run any more; "

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gristmill.engine.environment import Interpreter, choose_interpreter
 from gristmill.errors import JobChangedError, StorageError, in_words
@@ -66,7 +66,7 @@ class Surroundings:
         )
 
     @classmethod
-    def of_job(cls, job: Job, home: Home, say: Callable[[str], None]) -> Surroundings:
+    def of_job(cls, job: Job, folder: JobFolder, home: Home, say: Callable[[str], None]) -> Surroundings:
         """Find what a job ran in; build it anew where it is gone.
 
         Raises
@@ -74,9 +74,14 @@ class Surroundings:
         InterpreterError, BuildError, HomeError
             As for `of`.
         """
-        if job.deployment.packages is not None:
-            return cls.of(job.deployment, home, say)
-        return cls(deployment=job.deployment, interpreter=choose_interpreter(job.python))
+        deployment = job.deployment
+        if deployment.packages is None:
+            return cls(deployment=deployment, interpreter=choose_interpreter(job.python))
+        key = str(_kept(folder).get("key", ""))
+        ready = environments_of(home).again(key, deployment.packages) if key else None
+        if ready is None:
+            return cls.of(deployment, home, say)
+        return cls(deployment=deployment, interpreter=ready.interpreter, ready=ready)
 
     def __enter__(self) -> Surroundings:
         return self
@@ -130,13 +135,10 @@ class Surroundings:
         """
         if self.ready is None:
             return ()
-        try:
-            before = tuple(json.loads(folder.environment.read_bytes())["packages"])
-        except (OSError, ValueError, LookupError, TypeError):
-            return ()  # nobody can tell
-        changes = sorted(set(self.ready.record.packages) ^ set(before))
-        if not changes:
-            return ()
+        before = _kept(folder).get("packages")
+        changes = sorted(set(self.ready.record.packages) ^ set(before or ()))
+        if not changes or before is None:
+            return ()  # the same; or nobody can tell
         new = self.ready.record.packages
         named = [f"{one} {'is new' if one in new else 'is gone'}" for one in changes[:_MOST_NAMED]]
         more = f" and {len(changes) - _MOST_NAMED} more" if len(changes) > _MOST_NAMED else ""
@@ -148,6 +150,15 @@ class Surroundings:
                 "same with --force"
             )
         return (f"the environment was built anew, and other packages are in it: {words}",)
+
+
+def _kept(folder: JobFolder) -> dict[str, Any]:
+    """Return what a job has kept of its environment; nothing where that cannot be read."""
+    try:
+        kept = json.loads(folder.environment.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def environments_of(home: Home) -> Environments:
