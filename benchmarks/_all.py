@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from _peers import python as contestants_python
-from _results import RESULTS
+from _results import RESULTS, load
 
 HERE = Path(__file__).resolve().parent
 
@@ -31,6 +31,7 @@ def main() -> int:
     if given.only_missing:
         names = [name for name in names if not _result(name, given.quick).exists()]
     passed_on = [*(["--quick"] if given.quick else []), *rest]
+    passed_on += ["--rounds", str(given.rounds)] if given.rounds else []
     failed = run_all(names, passed_on)
     if not given.quick and _make_page():
         failed.append("the page")
@@ -43,13 +44,22 @@ def run_all(names: list[str], arguments: list[str]) -> list[str]:
     """Run each benchmark as a program of its own; return those that failed."""
     began, failed = time.monotonic(), []
     for number, name in enumerate(names, 1):
-        _say(f"{_clock(began)}  {number} of {len(names)}: {name}")
+        _say(f"{_clock(began)}  {number} of {len(names)}: {name}{_last_time(name)}")
         since = time.monotonic()
         if subprocess.call([sys.executable, str(HERE / f"{name}.py"), *arguments]):
             failed.append(name)
         verdict = "FAILED" if name in failed else "done"
         _say(f"{_clock(began)}  {name}: {verdict} after {_clock(since)}")
     return failed
+
+
+def _last_time(name: str) -> str:
+    """Say how long it took when its result was made, for those who wait."""
+    try:
+        took_s = load(_result(name, False)).took_s
+    except (OSError, ValueError):  # there is none, or it is of an older form: it is about to be replaced
+        return ""
+    return f", which took {took_s / 60:.1f} minutes for its last result"
 
 
 def known() -> list[str]:
@@ -85,6 +95,7 @@ def _options(arguments: list[str]) -> tuple[list[str], argparse.Namespace, list[
         "What is not listed here is passed on to each of them.",
         allow_abbrev=False,
     )
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds that count, in each of them")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it all work? changes no page")
     parser.add_argument("--only-missing", action="store_true", help="only what has no result yet")
     parser.add_argument("--page", action="store_true", help="measure nothing, make the page anew")

@@ -43,6 +43,8 @@ NOTES = (
     "The engines are set as their documentation recommends: Ray Data map_batches in a pool of two actors, "
     "Daft a class in two processes, Dask client.map in two single-threaded workers with batched submission, "
     "Spark mapInPandas with Arrow batches of the mini-batch's size.",
+    "System calls are those that more mini-batches add. strace slows the processes down, so that fewer "
+    "mini-batches travel together than without it.",
 )
 
 

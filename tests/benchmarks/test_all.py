@@ -59,6 +59,16 @@ def test_only_what_has_no_result_is_measured_again(bench: Path) -> None:
     assert "working" not in ended.stderr
 
 
+def test_who_waits_is_told_how_long_it_took_before(bench: Path) -> None:
+    run(bench, "working")
+    path = bench / "results/working.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"took_s": 0.0', '"took_s": 90.0'), encoding="utf-8"
+    )
+
+    assert "1 of 1: working, which took 1.5 minutes for its last result" in run(bench, "working").stderr
+
+
 def test_a_quick_run_changes_no_page(bench: Path) -> None:
     ended = run(bench, "working", "--quick")
 
@@ -76,5 +86,5 @@ def test_the_page_alone_measures_nothing(bench: Path) -> None:
 
 
 def test_words_before_the_first_option_are_names_and_what_is_not_ours_is_passed_on() -> None:
-    names, given, rest = _options(["overhead", "models", "--quick", "--rounds", "3"])
-    assert (names, given.quick, rest) == (["overhead", "models"], True, ["--rounds", "3"])
+    names, given, rest = _options(["overhead", "models", "--quick", "--rounds", "3", "--files", "9"])
+    assert (names, given.quick, given.rounds, rest) == (["overhead", "models"], True, 3, ["--files", "9"])
