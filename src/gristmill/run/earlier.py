@@ -20,6 +20,7 @@ from typing import NamedTuple
 from gristmill.engine.contract import Span
 from gristmill.errors import JobChangedError, StorageError
 from gristmill.run.journal import read_journal
+from gristmill.run.placed import PlacedIndex
 from gristmill.run.records import Placed, PlacedPiece, Published, PublishedFile, Start
 
 _BLOCK_BYTES = 1 << 20
@@ -34,8 +35,7 @@ class Places:
     published: Published | None = None
     position: int = -1
     """Where the journal says so: what stands before it there is in this output."""
-    rows: dict[Span, Placed] = field(default_factory=dict)
-    """In plan order."""
+    rows: PlacedIndex = field(default_factory=PlacedIndex)
     files: list[PublishedFile] = field(default_factory=list)
     pieces: dict[Span, list[PlacedPiece]] = field(default_factory=dict)
     """By range; those of workers' ends under a range without batches."""
@@ -60,7 +60,7 @@ def publications(journal: Path) -> Iterator[Places]:
         if isinstance(record, Start):
             places = Places()
         elif isinstance(record, Placed):
-            places.rows[record.span] = record
+            places.rows.add(record)
         elif isinstance(record, PublishedFile):
             places.files.append(record)
         elif isinstance(record, PlacedPiece):
@@ -239,12 +239,12 @@ class EarlierOutput:
         source, published = self.rows_source(), self.published
         if _crc(source, 0, published.header_bytes) != published.header_crc:
             raise self._has_changed("its first line is not the one that was published")
-        for span, placed in self.places.rows.items():
+        for placed in self.places.rows:
             if _crc(source, placed.offset, placed.length) != placed.crc:
                 end = placed.offset + placed.length
                 raise self._has_changed(
-                    f"the rows of {span_in_words(span)} (bytes {placed.offset} to {end}) are not those that "
-                    "were published"
+                    f"the rows of {span_in_words(placed.span)} (bytes {placed.offset} to {end}) are not "
+                    "those that were published"
                 )
         size = os.fstat(source).st_size
         if size != published.size:

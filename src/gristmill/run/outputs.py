@@ -90,7 +90,7 @@ class Outputs:
     def _take_published(self, scored: Scored) -> None:
         """Take the outcome of mini-batches whose rows are in the earlier output."""
         assert self.earlier is not None, "somebody published it"
-        placed = self.earlier.places.rows.get(scored.span)
+        placed = self.earlier.places.rows.of(scored.span)
         where = (placed.offset, placed.length, placed.crc) if placed is not None else (0, 0, 0)
         attached = len(self.earlier.places.pieces.get(scored.span, ()))
         rows = Rows(scored.span, scored.part, *where, scored.header, self._is_last(scored.span))

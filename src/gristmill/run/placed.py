@@ -5,6 +5,8 @@ may be as long as the plan.
 from __future__ import annotations
 
 import struct
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from gristmill.run.records import Placed, PlacedPiece
 _ENTRY = struct.Struct("<QIIIQQII?")
 _PIECE = struct.Struct("<IQIIIIQQQI")
 _ENTRIES_AT_ONCE = 4096
+#: Numbers of a placed range without its first mini-batch.
+_FIELDS = 6
 
 
 class PlacedRanges:
@@ -63,6 +67,39 @@ class PlacedRanges:
     def close(self) -> None:
         """Close the file; idempotent."""
         self._file.close()
+
+
+class PlacedIndex:
+    """Where each range's rows are in a published file, by range: numbers in a row, not an object for each."""
+
+    def __init__(self) -> None:
+        self._first = array("Q")
+        self._fields = array("Q")
+
+    def add(self, placed: Placed) -> None:
+        """Take a range; they come in plan order, as they stand in the file, and then it is quick."""
+        at = bisect_right(self._first, placed.span.first)
+        self._first.insert(at, placed.span.first)
+        fields = array("Q", (*placed.span[1:], *placed[1:]))
+        self._fields[at * _FIELDS : at * _FIELDS] = fields
+
+    def __iter__(self) -> Iterator[Placed]:
+        """Yield all ranges in plan order."""
+        return map(self._at, range(len(self._first)))
+
+    def of(self, span: Span) -> Placed | None:
+        """Return where the rows of a range are; None where it has none."""
+        at = bisect_left(self._first, span.first)
+        while at < len(self._first) and self._first[at] == span.first:
+            placed = self._at(at)
+            if placed.span == span:
+                return placed
+            at += 1
+        return None
+
+    def _at(self, number: int) -> Placed:
+        fields = self._fields[number * _FIELDS : (number + 1) * _FIELDS]
+        return Placed(Span(self._first[number], *fields[:3]), *fields[3:])
 
 
 class PlacedPieces:

@@ -12,6 +12,7 @@ from gristmill.engine.contract import Span
 from gristmill.errors import JobChangedError, StorageError
 from gristmill.run.earlier import EarlierOutput, Places, last_publications
 from gristmill.run.journal import Journal
+from gristmill.run.placed import PlacedIndex
 from gristmill.run.records import Placed, PlacedPiece, Published, PublishedFile, Start
 from gristmill.run.replacement import Replacement, whereabouts
 
@@ -20,10 +21,10 @@ HEADER, ROWS = b'a,"b\nc"\n', (b"1,2\n", b"3,4\n5,6\n")
 
 def places_of(*rows: bytes, header: bytes = HEADER) -> Places:
     """Return where these rows are in a file that begins with a header."""
-    position, placed = len(header), {}
+    position, placed = len(header), PlacedIndex()
     for number, data in enumerate(rows):
         span = Span(number)
-        placed[span] = Placed(span, position, len(data), zlib.crc32(data))
+        placed.add(Placed(span, position, len(data), zlib.crc32(data)))
         position += len(data)
     published = Published("p.csv", position, len(header), zlib.crc32(header), "")
     return Places(published=published, rows=placed)
@@ -119,7 +120,7 @@ def replacement(earlier: EarlierOutput, tmp_path: Path) -> Replacement:
         places = places_of(*rows)
         assert places.published is not None
         journal.record(Start(fence, "run", "host", 1, "", False, fence > 1))
-        for record in (*places.rows.values(), places.published):
+        for record in (*places.rows, places.published):
             journal.record(record)
         journal.flush()
     journal.close()
@@ -133,7 +134,10 @@ def test_the_last_publications_are_told_with_what_belongs_to_each(
     replacement: Replacement, tmp_path: Path
 ) -> None:
     older, newer = last_publications(tmp_path / "journal", 2)
-    assert (list(older.rows), list(newer.rows)) == ([Span(0), Span(1)], [Span(0)])
+    assert ([one.span for one in older.rows], [one.span for one in newer.rows]) == (
+        [Span(0), Span(1)],
+        [Span(0)],
+    )
     assert older.position < newer.position
 
 
