@@ -63,6 +63,7 @@ class Trial:
         self._prefix = configuration["root"].rstrip("/") + "/"
         self._context = Context(configuration["job"], configuration["root"])
         self._stage = "import"
+        self._calls = 0
         self._script: Script
 
     def perform(self) -> None:
@@ -106,6 +107,8 @@ class Trial:
         self._stage = "run"
         script, context = self._script, self._context
         paths = [self._prefix + name for name in names]
+        context.begin(self._calls, 1, paths, None)
+        self._calls += 1
         forget_peak()
         faulthandler.dump_traceback_later(limit_s, file=self._stack)
         before = Effort.now()
@@ -122,7 +125,6 @@ class Trial:
         finally:
             self._leave_if_forked()
             faulthandler.cancel_dump_traceback_later()
-            context.minibatch_index += 1
         outbox = self._configuration["outbox"]
         left = below(outbox)
         self._tell(

@@ -63,7 +63,7 @@ def test_waiting_is_told_from_computing(sound: tuple[Mill, dict[str, Any]]) -> N
     told = sound[1]
 
     assert told["measurements"]["shares"]["waiting"] > 0.5
-    assert told["recommendation"]["binds"] in ("waiting", "input")
+    assert told["recommendation"]["binds"] in ("waiting", "input", "start")
     assert sum(
         told["measurements"]["shares"][one] for one in ("reading", "computing", "waiting", "writing")
     ) == (pytest.approx(1.0))
@@ -173,6 +173,25 @@ def test_script_that_must_not_be_repeated_is_not(mill: Mill) -> None:
     assert "--yes" in refused.err
     assert len(os.listdir(mill.root / "in")) == 60
     assert allowed.status == 0
+
+
+def test_tables_that_are_split_by_rows_are_refused(mill: Mill) -> None:
+    ended = tuned(mill, SOUND, "--set", "gristmill.split_rows=10")
+
+    assert ended.status == 2
+    assert "tune measures whole files" in ended.err
+
+
+def test_script_that_asks_its_context_is_measured(mill: Mill) -> None:
+    source = """
+def run(mini_batch, context):
+    assert [context.source[path].first_row for path in mini_batch] == [0 for _ in mini_batch]
+    return [(context.minibatch_index, context.attempt) for _ in mini_batch]
+"""
+
+    ended = tuned(mill, source, "--json", budget="1")
+
+    assert json.loads(ended.out)["left_out"] == []
 
 
 def test_own_files_of_a_script_are_removed(mill: Mill) -> None:

@@ -35,8 +35,8 @@ class Tuned:
 
     @property
     def binds(self) -> str | None:
-        """What keeps it from being faster: ``CPU``, ``memory``, ``reading``, ``waiting``, ``GPU`` or
-        ``input``; None where nothing could be measured.
+        """What keeps it from being faster: ``CPU``, ``memory``, ``reading``, ``waiting``, ``GPU``,
+        ``start`` or ``input``; None where nothing could be measured.
         """
         recommended = self._tuning.recommendation
         return recommended.binds.value if recommended is not None else None

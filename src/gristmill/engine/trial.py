@@ -215,6 +215,7 @@ class Trial:
     def _listen(self, workers: Sequence[_Worker], until: float) -> None:
         """Take in what workers tell until all have told what they owe, or are dead; kill who is late."""
         poll = select.poll()
+        workers = list(workers)  # those that are buried leave the crew
         by_descriptor = {}
         for one in workers:
             for descriptor in (one.incoming, one.process.fileno()):

@@ -119,7 +119,8 @@ def tune(request: TuneRequest, home: Home, say: Callable[[str], None] = lambda _
     Raises
     ------
     SpecError
-        ``max_retries`` is 0, which says that ``run()`` must not be repeated, and it may not.
+        Files are to be split by rows; or ``max_retries`` is 0, which says that ``run()`` must not be
+        repeated, and it may not.
     RequestError
         The input is not there or is empty, the interpreter does not run or the environment cannot be built,
         the code cannot be read, or the script's text shows that it cannot work.
@@ -129,6 +130,11 @@ def tune(request: TuneRequest, home: Home, say: Callable[[str], None] = lambda _
         It was interrupted before anything was known.
     """
     deployment = request.deployment
+    if deployment.settings.split_rows is not None or deployment.settings.split_bytes is not None:
+        raise SpecError(
+            "split_rows and split_bytes make a row an item, and tune measures whole files: tune without "
+            "them, or compare some sizes with gristmill run --limit"
+        )
     if deployment.settings.max_retries == 0 and not request.may_repeat:
         raise SpecError(
             "max_retries is 0, which says that run() must not be repeated with a file, and to tune is to run "

@@ -132,7 +132,7 @@ def _time(shares: Shares) -> str:
         ("writing rows", shares.writing),
     )
     told = ", ".join(f"{share:.0%} {what}" for what, share in parts)
-    return f"of a call: {told}; it keeps {shares.cores:.1f} cores busy"
+    return f"of a call: {told}; {shares.cores:.1f} cores busy"
 
 
 def _left_out(left_out: tuple[LeftOut, ...]) -> Iterator[str]:
@@ -203,13 +203,15 @@ def _why_size(measured: Measurements, recommended: Recommendation) -> str:
 
 
 def _why_workers(measured: Measurements, recommended: Recommendation) -> str:
+    whole = _span(recommended.expected.seconds)
     cores, busy = counted(measured.cores, "core"), f"{measured.shares.cores:.1f}"
     words = {
         "CPU": f"CPU binds: {cores}, and a worker keeps {busy} busy",
         "memory": _memory_binds(measured, recommended),
-        "reading": f"reading binds: {measured.shares.reading:.0%} of a call waits for files",
+        "reading": f"reading binds: {measured.shares.reading:.0%} of a call",
         "waiting": f"waiting binds: {measured.shares.waiting:.0%} of a call",
         "GPU": "the GPUs bind",
+        "start": f"the start binds: {_seconds(measured.start.seconds)} of {whole}",
         "input": "the input binds: there are no more mini-batches",
     }[recommended.binds.value]
     if recommended.workers > measured.cores:

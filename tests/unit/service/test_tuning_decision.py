@@ -8,7 +8,7 @@ import pytest
 
 from doubles.measurements import GB, READS, WAITS, crews, linear, measurements
 from gristmill.service.tuning.decision import MEMORY_SHARE, Binding, decide
-from gristmill.service.tuning.facts import Current, Measurements
+from gristmill.service.tuning.facts import Current, Measurements, Shares
 
 MB = 1_000_000
 FIXED_HEAVY = linear(1.0, 0.001)
@@ -29,6 +29,17 @@ TABLE: dict[str, tuple[Measurements, int, int, int, Binding]] = {
     ),
     "waits, and nobody saw it": (measurements(linear(0.0, 0.05), shares=WAITS), 1, 1, 8, Binding.WAITING),
     "reads": (measurements(linear(0.0, 0.003), shares=READS), 1, 1, 8, Binding.READING),
+    "computes and reads, seen side by side": (
+        measurements(
+            linear(0.0, 0.01),
+            shares=Shares(reading=0.45, computing=0.55, waiting=0.0, writing=0.0, cores=0.55),
+            side_by_side=crews(1, w1=100, w4=400, w8=700),
+        ),
+        1,
+        1,
+        8,
+        Binding.READING,
+    ),
     "needs much memory": (
         measurements(linear(0.01, 0.01), memory=lambda n: 6 * GB),
         16,
@@ -57,7 +68,7 @@ TABLE: dict[str, tuple[Measurements, int, int, int, Binding]] = {
         1,
         20,
         1,
-        Binding.CPU,
+        Binding.START,
     ),
     "takes ever more for a file": (measurements(lambda n: 0.01 * n + 0.001 * n * n), 1, 1, 4, Binding.CPU),
     "is best at one size": (

@@ -101,7 +101,8 @@ class SideBySide:
         return max(min(enough, budget.left_s / (3 * crews)), _FEWEST_CALLS * crew.call_s)
 
     def _try(self, workers: int, crew: Crew, span_s: float, budget: Budget) -> bool:
-        return any(self._try_once(workers, crew, span_s, budget) for _ in range(_TRIES))
+        tries = range(_TRIES)
+        return any(budget.left_s and self._try_once(workers, crew, span_s, budget) for _ in tries)
 
     def _try_once(self, workers: int, crew: Crew, span_s: float, budget: Budget) -> bool:
         if self._trial.workers < workers:

@@ -35,6 +35,8 @@ class Binding(StrEnum):
     READING = "reading"
     WAITING = "waiting"
     GPU = "GPU"
+    START = "start"
+    """Most of the job is the start of its workers."""
     INPUT = "input"
     """There are too few files for more workers."""
 
@@ -169,8 +171,11 @@ class _Choice:
         last_s = self._call_s(min(size, files), busy) if turns == 1 else call_s
         seconds = (turns - 1) * call_s + last_s
         rate = busy * size / call_s if call_s else math.inf
-        start_s = self._measured.start.seconds * max(1.0, busy / self._measured.cores)
+        start_s = self._start_s(busy)
         return Plan(mini_batch_size=size, workers=workers, seconds=start_s + seconds, files_per_s=rate)
+
+    def _start_s(self, workers: int) -> float:
+        return self._measured.start.seconds * max(1.0, workers / self._measured.cores)
 
     def _call_s(self, size: int, workers: int) -> float:
         """Return what a mini-batch takes beside the other workers, with what we need for it."""
@@ -223,14 +228,18 @@ class _Choice:
             return Binding.MEMORY
         if measured.gpu_workers is not None and workers >= measured.gpu_workers:
             return Binding.GPU
+        if self._start_s(workers) > chosen.seconds / 2:
+            return Binding.START
         if math.ceil(measured.files.files / size) <= workers < measured.cores:
             return Binding.INPUT
-        return _of_shares(measured)
+        return _of_shares(measured, workers)
 
 
-def _of_shares(measured: Measurements) -> Binding:
+def _of_shares(measured: Measurements, workers: int) -> Binding:
+    """Say what most of a call goes into; where more workers than cores win something, it is no computing."""
     shares = measured.shares
-    if shares.computing + shares.writing >= max(shares.reading, shares.waiting):
+    computes = shares.computing + shares.writing >= max(shares.reading, shares.waiting)
+    if computes and workers <= measured.cores:
         return Binding.CPU
     return Binding.READING if shares.reading >= shares.waiting else Binding.WAITING
 

@@ -122,9 +122,12 @@ class Measuring:
             size = next_size(seen, room)
             if size is None or not budget.left_s:
                 return
+            usable = self._supply.usable
             calls = self._look_at(size, budget)
             if calls:
                 seen.append(cost_of_size(size, calls, self.log))
+            elif self._supply.usable == usable:
+                return  # no file is to blame: so many at once are too many
             else:
                 misses += 1
 
@@ -180,7 +183,8 @@ class Measuring:
 
     def _calls(self, calls: Sequence[list[str]], budget: Budget) -> list[Call]:
         """Do calls, and return those that went well; of the others the bad files are sought and left out."""
-        if not self._trial.workers and not self._revive(budget):
+        calls = [names for names in calls if names]
+        if not calls or (not self._trial.workers and not self._revive(budget)):
             return []
         limit_s = self._limit_s(max(map(len, calls)), budget)
         told = self._trial.call(calls, limit_s, budget.end)
