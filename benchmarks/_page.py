@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from _bars import BARS, REASONS, Bar, bar
+from _bars import BARS, REASONS, Bar, Target, bar
 from _plots import PLOTS, draw
 from _results import RESULTS, Result, Row, Series, figure, load, on_what, rounds_in_words
 
@@ -79,16 +79,19 @@ def as_page(results: dict[str, Result]) -> str:
 
 def _table_of_bars(results: dict[str, Result]) -> str:
     measured = {one.id: one for result in results.values() for one in result.bars}
-    promised = [
-        measured.pop(target.id, None) or bar(target.id, None, f"`{target.benchmark}` has no result yet")
-        for target in BARS
-    ]
-    bars = [*promised, *measured.values()]
+    bars = [_judged(target, measured.get(target.id)) for target in BARS]
     counts = Counter(one.verdict for one in bars)
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("met", "missed", "not measured"))
     lines = [f"{len(bars)} bars: {said}.", ""]
     lines += ["| Bar | What | Target | Measured | |", "|---|---|---|---|---|", *map(_bar, bars)]
     return "\n".join(lines) + "\n"
+
+
+def _judged(target: Target, one: Bar | None) -> Bar:
+    """Hold what was measured against what is promised today; a result may be older than the promise."""
+    if one is None:
+        return bar(target.id, None, f"`{target.benchmark}` has no result yet")
+    return bar(target.id, one.measured, one.why)
 
 
 def _bar(one: Bar) -> str:

@@ -51,6 +51,12 @@ def test_a_missed_bar_says_so_and_why() -> None:
     assert "| ≤ 0.3 × | 0.5 × | **missed**: because |" in page
 
 
+def test_an_older_result_is_held_against_what_is_promised_today() -> None:
+    older = replace(bar("P1-100k-1", 0.5, "because"), limit=0.9)
+    assert older.is_met
+    assert "| ≤ 0.3 × | 0.5 × | **missed**" in as_page({"overhead": replace(RESULT, bars=(older,))})
+
+
 @pytest.mark.parametrize("rows", [1, 9])
 def test_a_table_shows_median_spread_ratio_and_who_has_no_figure(rows: int) -> None:
     many = tuple(replace(ROW, label=f"{number} files") for number in range(rows))

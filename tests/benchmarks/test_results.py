@@ -163,6 +163,7 @@ def test_every_committed_result_is_in_the_form(path: Path) -> None:
     assert kept.name == path.stem
     assert not kept.is_quick
     for one in kept.bars:
+        assert one.id in BY_ID, "benchmarks/_bars.py holds all that is promised"
         assert one.is_met or one.why or one.id in REASONS, (
             f"{one.id} is {one.verdict}: say why in _bars.REASONS"
         )
