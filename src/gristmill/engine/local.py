@@ -255,10 +255,10 @@ class LocalEngine:
         self._performance.note_end(supervisor.worker, supervisor.process.id, supervisor.peak_bytes)
         if not self._closing:  # else whatever is left of the whole run is killed in a moment
             sweep(WORKER_MARK, supervisor.mark)
-        for file in (supervisor.incoming, supervisor.process):
-            self._selector.unregister(file)
-        if supervisor.outgoing in self._selector.get_map():
-            self._selector.unregister(supervisor.outgoing)
+        self._selector.unregister(supervisor.process)
+        for pipe in (supervisor.incoming, supervisor.outgoing):
+            if pipe in self._selector.get_map():
+                self._selector.unregister(pipe)
         supervisor.close()
         folder = worker_folder(self._assignment, supervisor.worker, supervisor.part)
         shutil.rmtree(folder, ignore_errors=True)
@@ -275,6 +275,8 @@ class LocalEngine:
             self._guarding.replace()
         elif what == "read":
             events.extend(supervisor.on_readable())
+            if supervisor.has_hung_up:  # its end is seen by its process; the pipe would wake us until then
+                self._selector.unregister(supervisor.incoming)
         elif what == "write":
             supervisor.on_writable()
             self._watch_writes(supervisor)

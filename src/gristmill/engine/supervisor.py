@@ -41,8 +41,6 @@ _WHEN = {
     slots.STARTING: " before it could load the script",
     slots.LOADING: " while it loaded the script or in init()",
 }
-
-
 #: An ordinal that no mini-batch has.
 _NOBODY = -1
 
@@ -70,6 +68,8 @@ class Supervisor:
         self.state = State.LOADING
         self.said_goodbye_at: float | None = None
         """When it answered that it was told to stop; then only the interpreter's own end is left."""
+        self.has_hung_up = False
+        """Whether it has closed the channel, and will send no more; it may live on for a while."""
         self.peak_bytes = 0
         """The most memory that it had, as far as it is known."""
         self._assignment = assignment
@@ -176,6 +176,7 @@ class Supervisor:
             except BlockingIOError:
                 break
             if not chunk:
+                self.has_hung_up = True
                 break
             received += chunk
             if len(chunk) < _READ_BYTES:

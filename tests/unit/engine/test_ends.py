@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,39 @@ def test_closing_calls_shutdown_once_in_every_worker(open_engine: Open) -> None:
     assert len(ending) == 6
     assert "RuntimeError: no matter" in notices[0].text
     assert "no matter" in bench.log("error")
+
+
+def test_nobody_watches_the_pipe_of_a_worker_that_takes_its_time_to_end(
+    open_engine: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, shift = open_engine(
+        """
+        import time
+
+
+        def linger():  # after the channel is closed, as libraries do that clean up
+            time.sleep(0.2)
+
+
+        def init():
+            import atexit
+            atexit.register(linger)
+
+
+        def run(mini_batch):
+            return mini_batch
+        """
+    )
+    shift.ready(1)
+    looks, select_ = [], shift.engine._selector.select
+
+    def counted(timeout: float | None = None) -> Any:
+        looks.append(timeout)
+        return select_(timeout)
+
+    monkeypatch.setattr(shift.engine._selector, "select", counted)
+    shift.engine.close()
+    assert len(looks) < 30  # one with each tick of the clock, not thousands
 
 
 def test_nothing_carries_the_mark_of_a_run_that_is_closed(open_engine: Open) -> None:
