@@ -4,7 +4,6 @@ Python's own venv and pip.
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import sysconfig
@@ -13,15 +12,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gristmill.engine.environment import Interpreter
-from gristmill.environments.builder_kind import SEEDS
 from gristmill.environments.pip_settings import uv_variables
-from gristmill.environments.python_wish import name_of
+from gristmill.environments.seeds import listed_seeds, put_in
 from gristmill.environments.site import Site
 from gristmill.spec.packages import Line
 
-#: The first Python whose own venv does not bring setuptools.
-_WITHOUT_SETUPTOOLS = (3, 12)
-_BUNDLE = "import ensurepip, os; print(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))"
+#: What Python's own venv has put in already, in whatever version.
+_OF_VENV = ("pip", "setuptools")
 #: Options that uv takes on its command line, and not in a file of requirements.
 _FOR_COMMAND_LINE = {
     "--pre": ["--prerelease", "allow"],
@@ -51,17 +48,15 @@ def build_venv(site: Site, base: Interpreter) -> str:
         A step failed.
     """
     uv = uv_program(site.variables)
-    seeds = [line for line in site.packages.conda if name_of(line.text) in SEEDS]
-    if uv is not None:
-        site.run(
-            [uv, "venv", "--no-project", "--python", base.path, site.prefix], uv_variables(site.variables)
-        )
-        _seed(site, uv, base, seeds)
-    else:
+    seeds = listed_seeds(site, base)
+    if uv is None:
         site.run([base.path, "-m", "venv", site.prefix])
-    limited = [as_requirement(line) for line in seeds if not _is_bare(line) or name_of(line.text) == "wheel"]
-    install_pip_section(site, limited)
-    return "uv" if uv is not None else "pip"
+        install_pip_section(site, [line for line in seeds if line.text not in _OF_VENV])
+        return "pip"
+    make = [uv, "venv", "--no-project", "--python", str(base.path), str(site.prefix)]
+    site.run(make, uv_variables(site.variables))
+    install_pip_section(site, put_in(site, uv, seeds))
+    return "uv"
 
 
 def install_pip_section(site: Site, also: list[Line] | None = None) -> None:
@@ -91,32 +86,6 @@ def install_pip_section(site: Site, also: list[Line] | None = None) -> None:
     command = [uv, "pip", "install", "--python", str(site.python), *offline, *options, "-r", str(file)]
     several = any(line.text.startswith("--extra-index-url") for line in lines)
     site.run(command, uv_variables(site.variables, several_indexes=several))
-
-
-def as_requirement(line: Line) -> Line:
-    """Write a package of conda's part as pip does: ``pip=23.2`` is ``pip==23.2.*``."""
-    text = line.text.partition("::")[2] or line.text
-    found = re.fullmatch(r"([\w.-]+?)\s*(?:=|\s)\s*(\d[\w.]*?)(?:\.?\*)?(?:[=\s]\S+)?", text)
-    return Line(text=f"{found[1]}=={found[2]}.*" if found else text, place=line.place)
-
-
-def _seed(site: Site, uv: str, base: Interpreter, seeds: list[Line]) -> None:
-    """Put in what Python's own venv would bring, from where that has it: without a network."""
-    names = {name_of(line.text) for line in seeds if _is_bare(line)} - {"wheel"}
-    if any(name_of(line.text) == "pip" for line in seeds) and base.version[:2] < _WITHOUT_SETUPTOOLS:
-        names |= {"setuptools"} - {name_of(line.text) for line in seeds if not _is_bare(line)}
-    if not names:
-        return
-    bundle = Path(site.run([site.python, "-I", "-c", _BUNDLE])[-1])
-    there = {path.name.partition("-")[0] for path in bundle.glob("*.whl")}
-    from_bundle = ["--no-index", "--find-links", str(bundle)] if names <= there else []
-    offline = ["--offline"] if site.packages.offline else []
-    command = [uv, "pip", "install", "--python", str(site.python), *offline, *from_bundle, *sorted(names)]
-    site.run(command, uv_variables(site.variables))
-
-
-def _is_bare(line: Line) -> bool:
-    return re.fullmatch(r"(?:[^\s:]+::)?[\w.-]+", line.text) is not None
 
 
 def _is_for_command_line(line: Line) -> bool:

@@ -10,8 +10,10 @@ import pytest
 
 from doubles.wheels import wheel
 from gristmill.environments import building, interpreters, venv
+from gristmill.environments.seeds import as_requirement
 from gristmill.service.environments import build_environment
 from gristmill.settings import Home
+from gristmill.spec.packages import Line
 from worker.interpreters import interpreters as of_this_machine
 
 
@@ -35,6 +37,28 @@ def built(folder: Path, python: str) -> tuple[str, tuple[str, ...], list[str]]:
     said: list[str] = []
     view, _ = build_environment(Path("c.yaml"), Home(path=folder / "home"), said.append, offline=False)
     return view.builder, view.packages, said
+
+
+@pytest.mark.parametrize(
+    ("listed", "requirement"),
+    [
+        ("pip", "pip"),
+        ("pip=*", "pip"),
+        ("pip=23.2", "pip==23.2.*"),
+        ("pip=23.2.1=pyhd8ed1ab_0", "pip==23.2.1.*"),
+        ("conda-forge::pip 23.*", "pip==23.*"),
+        ("pip<=23.2.1", "pip<=23.2.1"),
+        ("setuptools>=60,<70", "setuptools>=60,<70"),
+    ],
+)
+def test_package_of_condas_part_is_written_as_pip_does(listed: str, requirement: str) -> None:
+    assert as_requirement(Line(text=listed, place="c.yaml:1:1")).text == requirement
+
+
+def test_pip_comes_from_pythons_own_bundle_as_mlflow_limits_it(folder: Path) -> None:
+    _, packages, _ = built(folder, "python>=3.8, pip<=99")
+
+    assert [one.partition("==")[0] for one in packages if one.startswith("pip=")] == ["pip"]
 
 
 @pytest.mark.slow  # Python's own venv and pip take some seconds
