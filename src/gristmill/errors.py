@@ -17,6 +17,7 @@ GristmillError
     ├── JournalError          the journal cannot be read or written
     ├── PlanError             the manifest cannot be read or written
     ├── StorageError          the disk is full, or a file of the job is gone
+    ├── SchemaError           a column has types that do not fit into one
     └── JobFailedError        it did not complete, and whoever ran it from Python wants that raised
 
 A message says what happened, to which thing, and what to do next. This module must not know how
@@ -111,6 +112,10 @@ class PlanError(JobError):
 
 class StorageError(JobError):
     """The disk is full, or a file of the job is gone or cannot be written."""
+
+
+class SchemaError(JobError):
+    """Rows of different mini-batches do not fit into one file: a column's types have nothing in common."""
 
 
 class JobFailedError(JobError):

@@ -12,16 +12,18 @@ import shlex
 import sys
 import time
 from io import TextIOWrapper
-from typing import Any, Callable, Dict, Sequence
+from typing import Any, Callable, Dict
 
 from gristmill_worker.channel import Channel, ChannelLost
+from gristmill_worker.encoded import Encoded
 from gristmill_worker.frame_settings import frame_settings
 from gristmill_worker.items import ItemReader
 from gristmill_worker.loop import Worker
 from gristmill_worker.memory import limit_data
 from gristmill_worker.outbox import Outbox
 from gristmill_worker.part import Part
-from gristmill_worker.rows import Encoded, encoder
+from gristmill_worker.provenance import Provenance
+from gristmill_worker.rows import encoder
 from gristmill_worker.script import ScriptError
 from gristmill_worker.slot import Slot
 from gristmill_worker.stacks import show_when_asked
@@ -87,8 +89,8 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
     return 0
 
 
-def encoder_of(configuration: Dict[str, Any]) -> Callable[[object, Sequence[str]], Encoded]:
-    """Return what turns results into rows.
+def encoder_of(configuration: Dict[str, Any], is_shown: bool = False) -> Callable[..., Encoded]:
+    """Return what turns results into rows; those that are only ``is_shown`` are text in every format.
 
     Raises
     ------
@@ -98,7 +100,17 @@ def encoder_of(configuration: Dict[str, Any]) -> Callable[[object, Sequence[str]
     script, output_format = configuration["script"], configuration["output_format"]
     # Only this format knows the file: elsewhere, what stands in it is of no consequence.
     frame_arguments = frame_settings(script) if output_format == "azure" else None
-    return encoder(output_format, os.path.basename(script), frame_arguments, configuration["with_header"])
+    return encoder(
+        _AS_TEXT.get(output_format, output_format) if is_shown else output_format,
+        os.path.basename(script),
+        frame_arguments,
+        configuration["with_header"],
+        Provenance(**configuration["provenance"]),
+    )
+
+
+#: What stands for a format that is no text.
+_AS_TEXT = {"parquet": "jsonl"}
 
 
 def stage_of(configuration: Dict[str, Any]) -> Stage:

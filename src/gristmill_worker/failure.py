@@ -7,8 +7,8 @@ import traceback
 from types import TracebackType
 from typing import List, Optional, Tuple
 
+from gristmill_worker.encoded import BadReturn
 from gristmill_worker.memory import data_limit
-from gristmill_worker.rows import BadReturn
 from gristmill_worker.script import ScriptError
 from gristmill_worker.staging import StagingError
 

@@ -88,7 +88,7 @@ class Foreground:
 
     def _load(self) -> None:
         configuration = self._configuration
-        self._encode = encoder_of(configuration)
+        self._encode = encoder_of(configuration, is_shown=True)
         arguments = shlex.split(configuration["program_arguments"])
         self._script = Script.load(configuration["script"], configuration["code"], arguments)
 
@@ -101,7 +101,7 @@ class Foreground:
         result = script.run(paths, context) if script.takes_context else script.run(paths)
         self._leave_if_forked()
         seconds = time.monotonic() - began
-        encoded = self._encode(result, names if rows is None else rows.names_for(result))
+        encoded = self._encode(result, *((names,) if rows is None else rows.inputs_of(result, 0)))
         if rows is not None:
             encoded = encoded._replace(results=rows.succeeded(encoded.results))
         self._tell(

@@ -10,6 +10,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 from gristmill_worker import slot as slots
 from gristmill_worker import wire
 from gristmill_worker.channel import Channel, tasks_of
+from gristmill_worker.encoded import NOTICES
 from gristmill_worker.failure import blamed_files, describe, reason_of
 from gristmill_worker.faults import reach
 from gristmill_worker.items import ItemReader
@@ -17,7 +18,6 @@ from gristmill_worker.memory import peak_bytes
 from gristmill_worker.outbox import Outbox, Takings
 from gristmill_worker.part import Part
 from gristmill_worker.row_ranges import MARK
-from gristmill_worker.rows import NOTICES
 from gristmill_worker.script import Context, Script, loaded_modules
 from gristmill_worker.staging import Rows, Stage
 from gristmill_worker.writes import flush_libraries
@@ -37,7 +37,7 @@ _MISSED = (
 )
 _LEAVING = "it held {} open after a failed try, and what the try wrote there cannot be taken back"
 
-Encoder = Callable[[object, Sequence[str]], Any]
+Encoder = Callable[..., Any]
 Task = Tuple[int, int, int, int, int]
 
 
@@ -180,9 +180,9 @@ class Worker:
             else:
                 result = script.run(paths)
             if rows is None:
-                encoded = self._encode(result, names)
+                encoded = self._encode(result, names, batch)
             else:
-                encoded = self._encode(result, rows.names_for(result))
+                encoded = self._encode(result, *rows.inputs_of(result, batch))
                 encoded = encoded._replace(results=rows.succeeded(encoded.results))
         except BaseException as error:  # the try failed, whatever it was; the loop goes on
             self._leave_if_forked()
@@ -205,7 +205,7 @@ class Worker:
         if encoded.notices:
             for key in encoded.notices:
                 self._notice(key, NOTICES[key].format(script=self._script.file_name))
-        header = self._header_id(encoded.header, encoded.line) if encoded.header else 0
+        header = self._header_id(encoded) if encoded.header else 0
         takings = _NOTHING_TAKEN
         if self._outbox.is_touched():
             takings = self._outbox.take(batch, first_item, attempt)
@@ -362,13 +362,15 @@ class Worker:
         names = ", ".join(self._outbox.foreign[:3])
         self._notice("held_open", _HELD.format(script=self._script.file_name, names=names))
 
-    def _header_id(self, columns: Tuple[str, ...], line: bytes) -> int:
-        """Return the id of these columns, telling the coordinator about new ones."""
+    def _header_id(self, encoded: Any) -> int:
+        """Return the id of the columns of some rows, telling the coordinator about new ones."""
+        columns = (encoded.header, encoded.types)
         number = self._headers.get(columns)
         if number is None:
             number = self._headers[columns] = len(self._headers) + 1
-            text = line.decode("utf-8", "surrogateescape")
-            self._channel.tell(wire.HEADER, {"id": number, "columns": columns, "line": text})
+            line = encoded.line.decode("utf-8", "surrogateescape")
+            told = {"id": number, "columns": encoded.header, "line": line, "types": encoded.types}
+            self._channel.tell(wire.HEADER, told)
         return int(number)
 
     def _notice(self, key: str, text: str) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 from typing import Any, Dict, List, Set, Tuple
 
-from gristmill_worker.rows import NOTICES, Encoded
+from gristmill_worker.encoded import NOTICES, Encoded
 
 OBSERVED = 32
 

@@ -36,11 +36,11 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from gristmill_worker.__main__ import CHANNEL_LOST, encoder_of, set_up
 from gristmill_worker.channel import Channel, ChannelLost
 from gristmill_worker.descriptors import out_of_reach
+from gristmill_worker.encoded import Encoded
 from gristmill_worker.failure import describe
 from gristmill_worker.items import ItemReader
 from gristmill_worker.memory import peak_bytes
 from gristmill_worker.observed import OBSERVED, emptied, in_short, preview
-from gristmill_worker.rows import Encoded
 from gristmill_worker.script import Context, Script
 from gristmill_worker.traces import Traces, usage
 
@@ -98,7 +98,7 @@ class Rehearsal:
         configuration, began = self._configuration, time.monotonic()
         self._begin("import", self._terms["init_timeout_s"])
         try:
-            self._encode = encoder_of(configuration)
+            self._encode = encoder_of(configuration, is_shown=True)
             arguments = shlex.split(configuration["program_arguments"])
             self._script = Script.load(configuration["script"], configuration["code"], arguments)
             imported = time.monotonic()

@@ -45,6 +45,7 @@ class Rows:
         """The relative path of each file, for each path."""
         self.total = sum(one.items for one in inputs)
         """Items."""
+        self._first_rows = [one.first_row for one in inputs]
         # A file without rows is an item for which nobody can return a row.
         self._rows = [one.rows for one in inputs]
         self._wanted = sum(self._rows)
@@ -67,6 +68,14 @@ class Rows:
         if results == len(self.paths) or results != self._wanted:
             return self.names
         return [name for name, rows in zip(self.names, self._rows) for _ in range(rows)]
+
+    def inputs_of(self, result: object, mini_batch: int) -> Tuple[List[str], int, List[int]]:
+        """Return what the rows of a result come from: `names_for` it, the mini-batch, and first rows."""
+        names = self.names_for(result)
+        if names is self.names:
+            return names, mini_batch, self._first_rows
+        rows = zip(self._first_rows, self._rows)
+        return names, mini_batch, [first + number for first, count in rows for number in range(count)]
 
 
 class Stage:

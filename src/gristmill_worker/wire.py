@@ -23,8 +23,9 @@ Worker to coordinator
                  the script opened last; ``blamed``, the files that its exception names (``failed_files``);
                  ``leaving`` says in words why the worker must be replaced after it, and is null where it
                  need not; ``is_staging`` says that ``run()`` was not called, since rows could not be staged.
-    ``HEADER``   JSON ``{"id", "columns", "line"}``: the columns that records with this header id have,
-                 and the line that stands above such rows, empty unless the output begins with one.
+    ``HEADER``   JSON ``{"id", "columns", "line", "types"}``: the columns that records with this header id
+                 have, the line that stands above such rows, empty unless the output begins with one,
+                 and the columns' types, none unless the output has types.
     ``NOTICE``   JSON ``{"key", "text"}``: to be told once per job.
     ``DROPPED``  u64: every mini-batch handed to this worker before this ordinal (counted from 0) has
                  been run or dropped; sent while the slot's recall flag is set.

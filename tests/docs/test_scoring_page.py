@@ -10,8 +10,8 @@ import pytest
 from docs.pages import rows, section, spans
 from flow.mill import REPOSITORY, Mill
 from gristmill.service.judgement import _PILES
+from gristmill_worker.encoded import NOTICES
 from gristmill_worker.frame_settings import _OURS
-from gristmill_worker.rows import NOTICES
 from gristmill_worker.script import Context
 
 PAGE = "scoring-scripts.md"

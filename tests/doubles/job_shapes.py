@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from doubles.whole_job import AZURE, SUMMARY, WholeJob
 from gristmill.engine.contract import Span
+from gristmill.spec.values import OutputFormat
+from gristmill_worker.provenance import Provenance
+from gristmill_worker.typed_blocks import of_list
 
 _SHORT_AND_FAILED = {2: ["raise"] * 4, 3: ["short"], 4: ["empty"]}
 _POISONS = {(2, 1): "raise", (5, 0): "exit"}
@@ -74,6 +77,30 @@ def resumed(root: Path) -> WholeJob:
     return job
 
 
+#: The row of each item of some mini-batches of a Parquet file; of all others it is that of the first.
+_TYPED_ROWS: Mapping[int, Mapping[str, object]] = {
+    0: {"n": 7, "t": "x"},
+    2: {"n": 0.5, "u": "y"},
+    3: {"n": 8, "t": "z", "more": [1]},
+}
+
+
+def typed_rows(root: Path) -> WholeJob:
+    """A Parquet file; mini-batches have other columns, one has another type, and one item failed."""
+    encoded = {number: of_list(Provenance(), [row], (), 0) for number, row in _TYPED_ROWS.items()}
+    types = {one.header: one.types for one in encoded.values()}
+    job = WholeJob(
+        root=root,
+        columns=lambda number: encoded.get(number, encoded[0]).header,
+        types=lambda names: types[names],
+        rows=lambda number, items: [encoded.get(number, encoded[0]).data] * items,
+        poisons=_POISONS,
+        settings={"output_format": OutputFormat.PARQUET, "output_file_name": "predictions.parquet"},
+    )
+    job.start(seed=9)
+    return job
+
+
 SHAPES: tuple[Callable[[Path], WholeJob], ...] = (
     rows_of_lists,
     frames_with_a_header,
@@ -81,4 +108,5 @@ SHAPES: tuple[Callable[[Path], WholeJob], ...] = (
     files_of_its_own,
     divided,
     resumed,
+    typed_rows,
 )

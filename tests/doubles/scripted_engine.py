@@ -107,6 +107,8 @@ class ScriptedEngine:
     columns: Callable[[int], tuple[str, ...] | None] = lambda mini_batch: None
     line: Callable[[tuple[str, ...]], str] = lambda names: ""
     """The line that stands above rows with these columns."""
+    types: Callable[[tuple[str, ...]], tuple[str, ...]] = lambda names: ()
+    """The types of these columns, where the output has types."""
     modules: Callable[[int], tuple[tuple[str, str], ...]] = lambda start: ()
     """What the first, second, … worker that gets ready has loaded."""
     calls: Counter[int] = field(default_factory=Counter)
@@ -380,7 +382,8 @@ class ScriptedEngine:
             return 0
         if names not in worker.headers:
             worker.headers[names] = len(worker.headers) + 1
-            events.append(Columns(worker.part, worker.headers[names], names, self.line(names)))
+            told = (self.line(names), self.types(names))
+            events.append(Columns(worker.part, worker.headers[names], names, *told))
         return worker.headers[names]
 
     def _attached(self, worker: _Worker, span: Span) -> bytes:

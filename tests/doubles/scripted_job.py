@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 from doubles.scripted_engine import ScriptedEngine, numbered_rows
 from gristmill.engine.contract import Span
 from gristmill.run import replay
-from gristmill.run.commit import Assembly, Committer
+from gristmill.run.assembly import Assembly
+from gristmill.run.commit import Committer
 from gristmill.run.delivery import Delivery
 from gristmill.run.growing_plan import Plan
 from gristmill.run.journal import Journal

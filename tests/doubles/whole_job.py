@@ -36,6 +36,7 @@ class WholeJob:
     rows: Callable[[int, int], list[bytes]] = numbered_rows
     pieces: Callable[[Span], Sequence[tuple[str, bytes]]] = lambda span: ()
     line: Callable[[tuple[str, ...]], str] = lambda names: ""
+    types: Callable[[tuple[str, ...]], tuple[str, ...]] = lambda names: ()
     settings: Mapping[str, object] = field(default_factory=dict)
     """Settings of the deployment that are not those of a bare script."""
 
@@ -101,7 +102,7 @@ class WholeJob:
                 staging=self.job.staging, item_count=execution._planner.manifest.item_count,  # type: ignore
                 script=self.script, poisons=self.poisons if poisons is None else poisons,
                 workers=2, fence=identity.fence, seed=seed, rows=self.rows, columns=self.columns,
-                pieces=self.pieces, line=self.line,
+                pieces=self.pieces, line=self.line, types=self.types,
             )  # fmt: skip
 
         notices = list(execution.notices)

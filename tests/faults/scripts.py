@@ -171,6 +171,8 @@ LONG = Shape(
 )
 LISTING = Shape(name="listing", script=ROWS_SCRIPT, options=("--format", "azure"), listing_is_long=True)
 CSV = Shape(name="csv", script=CSV_SCRIPT, options=("--format", "csv"))
+JSONL = Shape(name="jsonl", script=CSV_SCRIPT, options=("--format", "jsonl"))
+PARQUET = Shape(name="parquet", script=CSV_SCRIPT, options=("--format", "parquet"))
 FILES = Shape(name="files", script=FILES_SCRIPT, options=("--output-action", "summary_only"))
 APPENDED = Shape(
     name="appended",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from faults.killing import KilledJob, Undisturbed
-from faults.scripts import APPENDED, CSV, FILES, LISTING, LONG, POISONED, ROWS, Shape
+from faults.scripts import APPENDED, CSV, FILES, JSONL, LISTING, LONG, PARQUET, POISONED, ROWS, Shape
 from gristmill.faults import POINTS, WORKER_POINTS
 
 
@@ -50,6 +50,19 @@ HEADER = [
     *_cases(CSV, ["journal.after_write:4", "publish.after_rename:1"], ["tree"]),
     *_cases(CSV, ["worker.part.after_write:3"], ["worker"]),
 ]
+TYPED = [
+    *_cases(JSONL, ["worker.part.after_write:3"], ["worker"]),
+    *_cases(
+        PARQUET,
+        [
+            "journal.after_write:4",
+            *(f"publish.{point}:1" for point in ("before_write", "before_sync", "after_sync")),
+            *(f"publish.{point}:1" for point in ("after_rename", "after_record")),
+        ],
+        ["tree"],
+    ),
+    *_cases(PARQUET, ["worker.part.after_write:3"], ["worker"]),
+]
 OWN_FILES = [
     *_cases(FILES, ["worker.outcome.before_send:4"], ["worker"]),
     *_cases(FILES, ["worker.outcome.after_send:4"], ["coordinator"]),
@@ -68,7 +81,7 @@ FAILURES = _cases(POISONED, ["journal.before_write:9", "publish.before_rename:1"
 
 @pytest.mark.parametrize(
     ("shape", "fault", "victim"),
-    [*EVERY_POINT, *LATER, *GUARD, *WORKER, *IN_WORKER, *HEADER, *OWN_FILES, *ADDED, *FAILURES],
+    [*EVERY_POINT, *LATER, *GUARD, *WORKER, *IN_WORKER, *HEADER, *TYPED, *OWN_FILES, *ADDED, *FAILURES],
 )
 def test_nothing_is_lost_and_nothing_is_there_twice(
     shape: Shape,

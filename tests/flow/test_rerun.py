@@ -83,6 +83,9 @@ FORMS = {
     "csv": (LISTS, BY_FIVES, "gristmill: {output_format: csv}"),
     "csv of frames": (FRAMES, BY_FIVES, "gristmill: {output_format: csv}"),
     "csv of mixed columns": (MIXED, BY_FIVES, "gristmill: {output_format: csv}"),
+    "jsonl of mixed columns": (MIXED, BY_FIVES, "gristmill: {output_format: jsonl}"),
+    "parquet of frames": (FRAMES, BY_FIVES, "gristmill: {output_format: parquet}"),
+    "parquet of mixed columns": (MIXED, BY_FIVES, "gristmill: {output_format: parquet}"),
     "own files": (OWN_FILES, f"{BY_FIVES}, output_action: summary_only", ""),
     "own files with a shared header": (
         HEADED,

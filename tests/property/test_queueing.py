@@ -29,8 +29,8 @@ from gristmill_worker import loop as worker_module
 from gristmill_worker import slot as slots
 from gristmill_worker import wire
 from gristmill_worker.channel import Channel
+from gristmill_worker.encoded import Encoded
 from gristmill_worker.loop import Worker
-from gristmill_worker.rows import Encoded
 
 NOWHERE = Path("/nowhere/job/logs/user")
 ASSIGNMENT = Assignment(

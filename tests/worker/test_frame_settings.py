@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.engine.contract import Columns, Failed, Reason, StartFailed
+from gristmill_worker.encoded import BadReturn, Encoded
 from gristmill_worker.frame_settings import FILE_NAME, frame_settings
-from gristmill_worker.rows import BadReturn, Encoded, encoder
+from gristmill_worker.rows import encoder
 from gristmill_worker.script import ScriptError
 from worker.conftest import Serve
 

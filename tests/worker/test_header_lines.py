@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.engine.contract import Columns
-from gristmill_worker.rows import Encoded, encoder
+from gristmill_worker.encoded import Encoded
+from gristmill_worker.rows import encoder
 from worker.conftest import Serve
 
 FRAME = pd.DataFrame({"a b": ["x y", None], "c": [0.5, 2.0]})

@@ -18,10 +18,10 @@ from gristmill.engine.contract import pieces_in
 from gristmill_worker import slot as slots
 from gristmill_worker import wire
 from gristmill_worker.channel import Channel, ChannelLost, tasks_of
+from gristmill_worker.encoded import BadReturn
 from gristmill_worker.failure import describe, reason_of
 from gristmill_worker.outbox import Piece
 from gristmill_worker.part import Part
-from gristmill_worker.rows import BadReturn
 from gristmill_worker.script import Script, ScriptError
 from gristmill_worker.slot import SLOT_BYTES, Slot
 

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 import gristmill_worker
-from gristmill_worker.rows import NOTICES, BadReturn, Encoded, encoder
+from gristmill_worker.encoded import NOTICES, BadReturn, Encoded
+from gristmill_worker.rows import encoder
 from worker.interpreters import interpreters
 
 FILES = ["a.txt", "b.txt"]
@@ -386,7 +387,9 @@ def test_anything_else_is_refused_with_its_type(output_format: str, result: obje
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown output format 'tsv'; known are azure, csv, none"):
+    with pytest.raises(
+        ValueError, match="unknown output format 'tsv'; known are azure, csv, jsonl, parquet, none"
+    ):
         encoder("tsv", SCRIPT)
 
 

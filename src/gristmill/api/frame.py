@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import TYPE_CHECKING, Any
 
 from gristmill.errors import JobStateError, RequestError
 from gristmill.service.predictions import Predictions
+from gristmill.spec.values import OutputFormat
 
 if TYPE_CHECKING:
     import pandas
@@ -59,6 +61,10 @@ def read_frame(predictions: Predictions) -> pandas.DataFrame:
     """
     module = pandas_module()
     try:
+        if predictions.output_format is OutputFormat.PARQUET:
+            return _parquet(module, predictions)
+        if predictions.output_format is OutputFormat.JSONL:
+            return _json_lines(module, predictions)
         if predictions.is_lines:
             return _lines(module, predictions)
         return _table(module, predictions)
@@ -72,6 +78,22 @@ def read_frame(predictions: Predictions) -> pandas.DataFrame:
 def _lines(module: Any, predictions: Predictions) -> Any:
     lines = predictions.path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
     return module.DataFrame({LINES: module.Series(lines if lines[-1] else lines[:-1], dtype=object)})
+
+
+def _json_lines(module: Any, predictions: Predictions) -> Any:
+    """Not by pandas: it makes dates of texts, and refuses names of files that are not UTF-8."""
+    with predictions.path.open(encoding="utf-8") as file:
+        return module.DataFrame(list(map(json.loads, file)))
+
+
+def _parquet(module: Any, predictions: Predictions) -> Any:
+    try:
+        return module.read_parquet(predictions.path)
+    except ImportError as error:
+        raise RequestError(
+            f"{predictions.path} is a Parquet file, for which pandas needs pyarrow ({error}); install "
+            "it with pip install 'gristmill[parquet]'"
+        ) from error
 
 
 def _table(module: Any, predictions: Predictions) -> Any:

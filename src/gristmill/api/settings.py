@@ -21,6 +21,7 @@ PLACES = {
     "max_retries": "settings.retry_settings.max_retries",
     "error_threshold": "settings.error_threshold",
     "format": "gristmill.output_format",
+    "provenance": "gristmill.provenance",
     "include": "gristmill.include",
     "exclude": "gristmill.exclude",
     "input_list": "gristmill.input_list",

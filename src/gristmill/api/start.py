@@ -33,6 +33,7 @@ def run(
     max_retries: int | None = None,
     error_threshold: int | str | None = None,
     format: str | None = None,
+    provenance: Sequence[str] | None = None,
     include: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     input_list: StrPath | None = None,
@@ -70,7 +71,10 @@ def run(
     error_threshold
         Stop when more items than this, or a share such as ``"20%"``, have failed; -1: never.
     format
-        ``"azure"`` or ``"csv"``.
+        ``"csv"``, ``"jsonl"``, ``"parquet"`` or ``"azure"``.
+    provenance
+        Columns in front of each row that say where it comes from: ``"input_file"``, ``"row"``,
+        ``"mini_batch"``, ``"deployment"``, ``"model_version"``.
     include, exclude
         Patterns as in a ``.gitignore``: only files that match one; no file that matches one.
     input_list
@@ -110,6 +114,7 @@ def run(
         "max_retries": max_retries,
         "error_threshold": error_threshold,
         "format": format,
+        "provenance": provenance,
         "include": patterns_argument("include", include),
         "exclude": patterns_argument("exclude", exclude),
         "input_list": input_list,

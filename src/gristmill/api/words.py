@@ -29,6 +29,7 @@ _IN_PYTHON = {
     "--memory-per-worker": "settings={'gristmill.memory_per_worker': …}",
     "--max-retries": "max_retries=",
     "--error-threshold": "error_threshold=",
+    "--provenance": "provenance=",
     "--format": "format=",
     "--canary": "settings={'gristmill.canary': …}",
     "--limit": "limit=",
@@ -56,7 +57,9 @@ _COMMAND = re.compile(
     r"((?: --(?:force|new)\b)*))"
 )
 _SET = re.compile(r"--set ([\w.]+)=([^\s,;]+)")
-_OPTION = re.compile(r"(?<![\w/.-])(--[a-z]+(?:-[a-z]+)*)(?![\w-])(?: (auto|csv|azure)\b| (?=[A-Z]+\b))?")
+_OPTION = re.compile(
+    r"(?<![\w/.-])(--[a-z]+(?:-[a-z]+)*)(?![\w-])(?: (auto|csv|jsonl|parquet|azure)\b| (?=[A-Z]+\b))?"
+)
 _FIRST_OPTION = re.compile(r"(--[a-z]+(?:-[a-z]+)*)[ ](?=[^\n]*: )")
 
 

@@ -101,7 +101,16 @@ _SETTINGS = (
         "score N files from all over the input first, and stop if they fail",
         may_change=True,
     ),
-    _Setting("--format", "gristmill.output_format", "azure|csv", "how the predictions are written"),
+    _Setting(
+        "--format", "gristmill.output_format", "csv|jsonl|parquet|azure", "how the predictions are written"
+    ),
+    _Setting(
+        "--provenance",
+        "gristmill.provenance",
+        "COLUMNS",
+        "say in each row where it comes from: input_file, row, mini_batch, deployment, model_version, with"
+        " commas between them",
+    ),
     _Setting("--output-file-name", "settings.output_file_name", "NAME", "the name of the predictions file"),
     _Setting("--output-action", "settings.output_action", "ACTION", "append_row or summary_only"),
     _Setting("--no-recursive", "gristmill.recursive", False, "leave out the folders below the input folder"),

@@ -133,6 +133,8 @@ class Columns(NamedTuple):
     names: tuple[str, ...]
     line: str = ""
     """The line that stands above such rows, in the words of the user's pandas; empty unless asked for."""
+    types: tuple[str, ...] = ()
+    """The type of each, where the output has types."""
 
 
 class Notice(NamedTuple):

@@ -82,9 +82,11 @@ class Assignment:
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     """The deployment's own."""
     output_format: str = "azure"
-    """Name of the worker's encoder: ``azure``, ``csv`` or ``none``."""
+    """Name of the worker's encoder: that of an output format, or ``none``."""
     with_header: bool = False
     """Whether rows of data frames come with the line that is to stand above them."""
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    """Which columns say where a row comes from, and what is in them; see `gristmill_worker.provenance`."""
     program_arguments: str = ""
     logging_level: str = "info"
     workers: int = 1
@@ -241,6 +243,7 @@ def _argument(assignment: Assignment, worker: int, part: int, working_folder: Pa
             "aside": str(aside_path(assignment.staging, part)),
             "output_format": assignment.output_format,
             "with_header": assignment.with_header,
+            "provenance": dict(assignment.provenance),
             "program_arguments": assignment.program_arguments,
             "logging_level": assignment.logging_level,
             "data_limit": data_limit(assignment.memory_per_worker_bytes),

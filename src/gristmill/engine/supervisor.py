@@ -315,8 +315,8 @@ class Supervisor:
             if message["leaving"]:
                 self._kill_for(Reason.WORKER_DIED, message["leaving"])
         elif kind == wire.HEADER:
-            names = tuple(message["columns"])
-            events.append(Columns(self.part, message["id"], names, message["line"]))
+            names, types = tuple(message["columns"]), tuple(message["types"])
+            events.append(Columns(self.part, message["id"], names, message["line"], types))
         elif kind == wire.NOTICE:
             events.append(Notice(message["key"], message["text"]))
         elif kind == wire.BYE:

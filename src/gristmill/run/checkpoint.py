@@ -32,7 +32,7 @@ from gristmill.run.tally import Tally
 from gristmill.spec.stop_rules import FailureClass
 
 #: Raised whenever what is kept, or what it means, changes: one of another form does not count.
-FORM = 1
+FORM = 2
 #: A checkpoint is written when the journal has grown by this much, which is taken in within a moment.
 EVERY_BYTES = 2 << 20
 #: ... and by so many times the size of the last one, so that writing them never costs much.

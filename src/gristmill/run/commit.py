@@ -13,33 +13,24 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from gristmill.errors import StorageError
+from gristmill.errors import SchemaError, StorageError
 from gristmill.faults import reach
 from gristmill.run.appended import AppendedFiles
 from gristmill.run.assembling import AssembledFile
+from gristmill.run.assembly import Assembly
 from gristmill.run.columns import header_line, reshaped, union_of
 from gristmill.run.earlier import EarlierOutput, changed_meanwhile
 from gristmill.run.parts import Parts
 from gristmill.run.placed import PlacedRanges
 from gristmill.run.records import Placed
+from gristmill.run.table import Table
 from gristmill.run.waiting import Rows, WaitingRows
 from gristmill.storage.publish import sync_folder
 
 #: While the job runs, assembling pauses when the disk has less room than this: the workers need it more.
 PAUSE_BELOW_BYTES = 1 << 30
 _LOOK_FOR_ROOM_EVERY_S = 1.0
-
-
-class Assembly(NamedTuple):
-    """What was put together."""
-
-    size: int
-    header_bytes: int
-    header_crc: int
-    columns: tuple[str, ...] | None
-    """The columns of all rows; None where they have none, or not all the same (headerless files only)."""
 
 
 class Committer:
@@ -54,6 +45,7 @@ class Committer:
         lines: Sequence[str] | None = None,
         shared_header: bool = False,
         earlier: EarlierOutput | None = None,
+        table: Table | None = None,
     ) -> None:
         """Begin a new assembly; what an earlier one left is overwritten.
 
@@ -75,6 +67,8 @@ class Committer:
             Whether files that scripts append to keep one first line that several workers wrote.
         earlier
             The output that was published before, if failed items of it are scored again.
+        table
+            Makes a Parquet file of the rows; None: they are text, and the file is one behind the other.
 
         Raises
         ------
@@ -89,6 +83,7 @@ class Committer:
         self._next = (0, 0)
         self._scratch = scratch
         self._earlier = earlier
+        self._table = table
         self._earlier_columns: tuple[str, ...] | None = None
         """The columns that the rows of an earlier output were brought to."""
         try:
@@ -117,6 +112,8 @@ class Committer:
         StorageError
             The disk is full.
         """
+        if self._table is not None and not rows.is_published:
+            self._table.note(rows.header, rows.span)
         try:
             self._waiting.add(rows)
         except OSError as error:
@@ -164,6 +161,11 @@ class Committer:
             raise self._storage_error(error) from error
 
     @property
+    def misfit(self) -> SchemaError | None:
+        """Why the rows that were taken cannot become one file, as far as is known; None: they can."""
+        return self._table.misfit if self._table is not None else None
+
+    @property
     def bytes_waiting(self) -> int:
         """How many bytes are still to be copied."""
         return self._waiting.bytes_waiting + sum(rows.length + rows.attached for rows in self._last)
@@ -173,11 +175,13 @@ class Committer:
         """Say whether nothing waits."""
         return not self._waiting
 
-    def assemble(self) -> Assembly:
-        """Finish the hidden file and sync it.
+    def assemble(self, *, is_partial: bool = False) -> Assembly:
+        """Finish the hidden file and sync it; ``is_partial``: of a job that is not complete.
 
         Raises
         ------
+        SchemaError
+            The file has types, and those of its rows do not fit.
         StorageError
             The disk is full.
         """
@@ -186,6 +190,8 @@ class Committer:
         self._last.clear()
         try:
             self._file.flush()
+            if self._table is not None:
+                return self._write_table(self._table, is_partial=is_partial)
             columns = self._settle_columns()
             reach("publish.before_sync")
             self._file.sync()
@@ -193,6 +199,14 @@ class Committer:
         except OSError as error:
             raise self._storage_error(error) from error
         return Assembly(self._file.size, len(self._header), zlib.crc32(self._header), columns)
+
+    def _write_table(self, table: Table, *, is_partial: bool) -> Assembly:
+        written = table.write(self._file, self._placed, is_partial=is_partial)
+        self._file.close()
+        self._placed.close()
+        os.unlink(self._file.path)
+        self._file.path, self._placed = written.path, written.placed
+        return Assembly(written.size, 0, 0, None, written.rows, written.crc)
 
     def placed(self) -> Iterator[Placed]:
         """Yield where each range's rows are in the assembled file, in plan order.
@@ -208,9 +222,7 @@ class Committer:
             raise self._storage_error(error) from error
 
     def is_same_as(self, target: Path) -> bool:
-        """Say whether the file at ``target`` holds what was assembled: a crash came just after its
-        publication.
-        """
+        """Say whether the file at ``target`` is what was assembled: a crash came just after publication."""
         return filecmp.cmp(self._file.path, target, shallow=False)
 
     def publish(self, target: Path) -> None:
@@ -250,6 +262,8 @@ class Committer:
         self._placed.close()
         self._file.close()
         self.appended.close()
+        if self._table is not None:
+            self._table.close()
 
     # Placing rows
 
@@ -264,12 +278,12 @@ class Committer:
             if rows.length:
                 self._note_header(rows.header)
                 at = self._file.size
-                is_reshaped = rows.is_published and self._earlier_columns is not None
-                self._placed.add(Placed(rows.span, at, rows.length, rows.crc), rows.header, is_reshaped)
-                if rows.is_published:
-                    self._copy_published(rows)
+                if self._table is not None and rows.is_published:
+                    self._copy_from_table(self._table, rows, at)
                 else:
-                    self._copy(rows)
+                    is_reshaped = rows.is_published and self._earlier_columns is not None
+                    self._placed.add(Placed(rows.span, at, rows.length, rows.crc), rows.header, is_reshaped)
+                    (self._copy_published if rows.is_published else self._copy)(rows)
             if rows.attached and rows.is_published:
                 self.appended.take_again(rows.span, rows.part)
             elif rows.attached:
@@ -311,6 +325,13 @@ class Committer:
         source = self._earlier.rows_source()
         if self._file.copy_checked(source, rows.offset, rows.length) != rows.crc:
             raise changed_meanwhile(self._earlier.target)
+        reach("publish.after_write")
+
+    def _copy_from_table(self, table: Table, rows: Rows, at: int) -> None:
+        reach("publish.before_write")
+        block = table.published_block(rows.offset, rows.length)
+        self._placed.add(Placed(rows.span, at, len(block), rows.crc), rows.header, True)
+        self._file.write(block)
         reach("publish.after_write")
 
     def _storage_error(self, error: OSError) -> StorageError:

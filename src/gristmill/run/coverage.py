@@ -36,6 +36,9 @@ class Recorded:
     """The sum over the ranges alone."""
     placed: int = 0
     placed_ranges: int = 0
+    scored_crcs: int = 0
+    """The sum over (range, CRC): what is the same in a file whose ranges are counted in rows."""
+    placed_crcs: int = 0
     publication: int = -1
     """Where in the journal the records of the last publication begin; -1: there was none."""
     published_at: int = -1
@@ -47,6 +50,7 @@ class Recorded:
         if scored.length:
             self.headers.add(scored.header)
             self.scored_ranges = self.scored_ranges + _sum(scored.span) & _MASK
+            self.scored_crcs = self.scored_crcs + _sum((scored.span, scored.crc)) & _MASK
             self.scored = self.scored + _sum((scored.span, scored.length, scored.crc)) & _MASK
 
 
@@ -75,7 +79,7 @@ def check_coverage(
     """
     recorded = Recorded()
     cover = _Cover(manifest, findings) if manifest is not None else None
-    start = placed = placed_ranges = 0
+    start = placed = placed_ranges = placed_crcs = 0
     for record, _, position in read_journal(journal):
         if isinstance(record, Scored):
             if key_of(record) not in history.revoked:
@@ -85,11 +89,13 @@ def check_coverage(
         elif isinstance(record, Placed):
             placed_ranges = placed_ranges + _sum(record.span) & _MASK
             placed = placed + _sum((record.span, record.length, record.crc)) & _MASK
+            placed_crcs = placed_crcs + _sum((record.span, record.crc)) & _MASK
         elif isinstance(record, Start):
-            start, placed, placed_ranges = position, 0, 0
+            start, placed, placed_ranges, placed_crcs = position, 0, 0, 0
         elif isinstance(record, Published):
             recorded.publication, recorded.published_at = start, position
             recorded.placed, recorded.placed_ranges = placed, placed_ranges
+            recorded.placed_crcs = placed_crcs
         elif isinstance(record, Farewell):
             recorded.files += record.files
     if cover is not None:

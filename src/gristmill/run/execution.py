@@ -328,7 +328,15 @@ class Execution:
             self.job = self._conclusion().finish(None)
             return
         earlier = self._earlier_output()
-        outputs = Outputs.of(job, self._ledger, self._delivery, self._planner.manifest.item_count, earlier)
+        manifest = self._planner.manifest
+        outputs = Outputs.of(
+            job,
+            self._ledger,
+            self._delivery,
+            manifest.item_count,
+            earlier,
+            lambda mini_batch: os.fsdecode(manifest.paths_of(mini_batch, 0, 1)[0]),
+        )
         try:
             if self._ledger.items_done:
                 outputs.take_again(

@@ -66,6 +66,8 @@ class Ledger:
         """Time in ``run()``, all workers together."""
         self.columns: list[tuple[str, ...]] = []
         """Columns by header id less one."""
+        self.column_types: list[tuple[str, ...]] = []
+        """The types of these columns, by header id less one; none where the output has no types."""
         self.header_lines: list[str] = []
         """The lines that stand above rows with these columns, by header id less one."""
         self.modules: dict[str, str] = {}
@@ -115,6 +117,7 @@ class Ledger:
         elif isinstance(record, JobColumns):
             self.columns.append(record.names)
             self.header_lines.append(record.line)
+            self.column_types.append(record.types)
         elif isinstance(record, Modules):
             if record.is_anew:
                 self.modules = {}

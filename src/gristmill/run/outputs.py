@@ -18,8 +18,9 @@ from gristmill.run.job_folder import Job
 from gristmill.run.ledger import Ledger
 from gristmill.run.records import Key, PlacedPiece, PublishedFile
 from gristmill.run.replay import farewells, scored_ranges
+from gristmill.run.table import Table
 from gristmill.run.waiting import Rows
-from gristmill.spec.values import OutputFormat
+from gristmill.spec.values import ConflictingTypes, OutputAction, OutputFormat
 
 #: The range of what a worker leaves at its end: it belongs to no mini-batch.
 AT_THE_END = Span(0, 0)
@@ -59,8 +60,18 @@ class Outputs:
         delivery: Delivery,
         item_count: Callable[[int], int],
         earlier: EarlierOutput | None = None,
+        name_of: Callable[[int], str] = str,
     ) -> Outputs:
-        """Begin to put the outputs of a job together; ``earlier`` is the one that they are to replace.
+        """Begin to put the outputs of a job together.
+
+        Parameters
+        ----------
+        job, ledger, delivery
+            The job, what is known of it, and who delivers the files of its script.
+        item_count, name_of
+            Give the number of items of a mini-batch, and the name of its first file.
+        earlier
+            The output that they are to replace.
 
         Raises
         ------
@@ -68,15 +79,17 @@ class Outputs:
             The output folder cannot be written.
         """
         settings = job.deployment.settings
-        is_native = settings.output_format is OutputFormat.CSV
+        is_azure = settings.output_format is OutputFormat.AZURE
         committer = Committer(
             parts=job.staging / "parts",
             scratch=job.staging,
             columns=ledger.columns,
-            with_header=is_native or settings.include_output_header,
-            lines=None if is_native else ledger.header_lines,
+            with_header=settings.output_format is OutputFormat.CSV
+            or (is_azure and settings.include_output_header),
+            lines=ledger.header_lines if is_azure else None,
             shared_header=settings.shared_header,
             earlier=earlier,
+            table=_table_of(job, ledger, earlier, name_of),
         )
         return cls(committer, delivery, item_count, earlier)
 
@@ -276,6 +289,23 @@ class Outputs:
         self.committer.close()
         if self.earlier is not None:
             self.earlier.close()
+
+
+def _table_of(
+    job: Job, ledger: Ledger, earlier: EarlierOutput | None, name_of: Callable[[int], str]
+) -> Table | None:
+    """Return what makes the Parquet file, where the predictions are one."""
+    settings = job.deployment.settings
+    is_parquet = settings.output_format is OutputFormat.PARQUET
+    if not is_parquet or settings.output_action is OutputAction.SUMMARY_ONLY:
+        return None
+    return Table(
+        ledger.columns,
+        ledger.column_types,
+        name_of,
+        earlier.target if earlier is not None else None,
+        allows_text=settings.conflicting_types is ConflictingTypes.TEXT,
+    )
 
 
 def _not_placed(error: OSError) -> StorageError:

@@ -68,7 +68,8 @@ def check_output(
     is_settled = is_newest and not job.rerunning  # a rerun takes files out of the count before it begins
     _check_delivered(folder, job, recorded if is_settled else Recorded(), findings)
     if published.file:
-        _check_rows(folder.journal, where(published.file), published, recorded, findings)
+        check = _check_table if published.rows >= 0 else _check_rows
+        check(folder.journal, where(published.file), published, recorded, findings)
         valid = _valid_then(folder.journal, recorded) if not is_newest else None
         _check_ranges(folder, job, history, recorded, valid, findings)
 
@@ -88,7 +89,7 @@ def check_companions(
     published = history.ledger.published
     if published is None or not published.file:
         return
-    if job.deployment.settings.output_format is not OutputFormat.CSV:
+    if job.deployment.settings.output_format is OutputFormat.AZURE:
         columns = None
         if len(recorded.headers) == 1 and 0 not in recorded.headers:
             columns = history.ledger.columns[next(iter(recorded.headers)) - 1]
@@ -179,19 +180,57 @@ def _check_rows(
         findings.add("output_unreadable", what, "if it is lost, start a new job", file=target)
 
 
+def _check_table(
+    journal: Path, target: Path, published: Published, recorded: Recorded, findings: Findings
+) -> None:
+    """The published Parquet file is, byte for byte, the one that was written, and each of its rows belongs to
+    one range.
+    """
+    try:
+        with open(target, "rb", buffering=_BUFFER_BYTES) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != published.size:
+                what = f"the output {target} has {size:,} bytes, and {published.size:,} were published"
+                findings.add("output_size", what, _CHANGED, file=target, offset=min(size, published.size))
+            elif _crc(file, size) != published.crc:
+                what = f"the output {target} is not the Parquet file that was published"
+                findings.add("rows_changed", what, _CHANGED, file=target, offset=0)
+    except OSError as error:
+        what = f"the output {target} cannot be read: {error.strerror}"
+        findings.add("output_unreadable", what, "if it is lost, start a new job", file=target)
+    position, following = 0, (0, 0)
+    for placed in _placed_ranges(journal, recorded):
+        following = _check_order(placed.span, following, target, placed.offset, findings)
+        if placed.offset != position:
+            what = (
+                f"the rows of {findings.words(placed.span)} are recorded from row {placed.offset:,}, not "
+                f"from {position:,}"
+            )
+            findings.add("misplaced", what, _JOURNAL, file=target, span=placed.span)
+        position = placed.offset + placed.length
+    if position != published.rows:
+        what = f"the published ranges end at row {position:,}, and {published.rows:,} were published"
+        findings.add("misplaced", what, _JOURNAL, file=target)
+
+
+def _check_order(
+    span: Span, following: tuple[int, int], target: Path, offset: int, findings: Findings
+) -> tuple[int, int]:
+    """Check that a range comes behind all before it; return where the next one may begin."""
+    if (span.first, span.first_item) < following:
+        what = f"the rows of {findings.words(span)} are published twice, or not in plan order"
+        findings.add("out_of_order", what, _JOURNAL, file=target, offset=offset, span=span)
+    end = (span.first, span.first_item + span.items) if span.items else (span.first + span.batches, 0)
+    return max(following, end)
+
+
 def _check_placed(
     ranges: Iterator[Placed], target: Path, file: BinaryIO, published: Published, findings: Findings
 ) -> None:
     position, following = published.header_bytes, (0, 0)
     for placed in ranges:
         span, end = placed.span, placed.offset + placed.length
-        if (span.first, span.first_item) < following:
-            what = f"the rows of {findings.words(span)} are published twice, or not in plan order"
-            findings.add("out_of_order", what, _JOURNAL, file=target, offset=placed.offset, span=span)
-        next_one = (
-            (span.first, span.first_item + span.items) if span.items else (span.first + span.batches, 0)
-        )
-        following = max(following, next_one)
+        following = _check_order(span, following, target, placed.offset, findings)
         if placed.offset != position:
             what = (
                 f"the rows of {findings.words(span)} are recorded at byte {placed.offset:,}, not at "
@@ -253,20 +292,24 @@ def _check_ranges(
     valid
         The ranges that must be there; None: all that are scored now.
     """
-    if valid is None and recorded.scored == recorded.placed:
+    is_table = job.deployment.settings.output_format is OutputFormat.PARQUET
+    if valid is None and not is_table and recorded.scored == recorded.placed:
+        return
+    if valid is None and is_table and recorded.scored_crcs == recorded.placed_crcs:
         return
     if valid is None and recorded.scored_ranges == recorded.placed_ranges and _may_be_reshaped(job, recorded):
         return
     if valid is not None:
         recorded = replace(recorded, headers={scored.header for scored in valid})
     with_crc = not _may_be_reshaped(job, recorded)
+    with_length = with_crc and not is_table  # there, one is in bytes and the other in rows
     wanted = {
-        (scored.span, scored.length * with_crc, scored.crc * with_crc)
+        (scored.span, scored.length * with_length, scored.crc * with_crc)
         for scored in (valid if valid is not None else scored_ranges(folder.journal, history.revoked))
         if scored.length
     }
     placed = {
-        (one.span, one.length * with_crc, one.crc * with_crc)
+        (one.span, one.length * with_length, one.crc * with_crc)
         for one in _placed_ranges(folder.journal, recorded)
     }
     scored_spans, placed_spans = {span for span, *_ in wanted}, {span for span, *_ in placed}

@@ -17,7 +17,8 @@ from pathlib import Path
 from gristmill.errors import StorageError, in_words
 from gristmill.faults import reach
 from gristmill.plan.manifest import Manifest
-from gristmill.run.commit import Assembly, Committer, free_bytes
+from gristmill.run.assembly import Assembly
+from gristmill.run.commit import Committer, free_bytes
 from gristmill.run.failures import InputsOf, Named, write_failures
 from gristmill.run.job_folder import Job, JobFolder, utc_now
 from gristmill.run.journal import Journal
@@ -120,7 +121,7 @@ class Publication:
             committer = self.outputs.committer
             self._check_room(committer)
             committer.advance_over_gaps()
-            committer.assemble()
+            committer.assemble(is_partial=True)
             self.outputs.place_unfinished()
             if self._has_predictions:
                 committer.publish(self.job.partial_target)
@@ -158,6 +159,8 @@ class Publication:
             header_bytes=assembly.header_bytes if assembly is not None else 0,
             header_crc=assembly.header_crc if assembly is not None else 0,
             at=utc_now(),
+            rows=assembly.rows if assembly is not None else -1,
+            crc=assembly.crc if assembly is not None else 0,
         )
         self.journal.record(published)
         self.ledger.apply(published)
@@ -202,7 +205,7 @@ class Publication:
         """Beside a file that is not ours alone to shape stands what its columns are called, and whether it
         begins with them (contract, section 1.5).
         """
-        if self.job.deployment.settings.output_format is OutputFormat.CSV:
+        if self.job.deployment.settings.output_format is not OutputFormat.AZURE:
             return
         text = columns_text(self.folder, self.job, assembly.header_bytes, assembly.columns)
         try:
@@ -278,8 +281,15 @@ def read_hint(
     return _read_csv(target, options, columns)
 
 
-def csv_read_hint(target: Path) -> str:
-    """Return the line of Python that reads a predictions file in the comma-separated format."""
+def own_read_hint(target: Path, output_format: OutputFormat) -> str:
+    """Return the line of Python that reads a predictions file in a format that is ours."""
+    if output_format is OutputFormat.PARQUET:
+        return f"pd.read_parquet({str(target)!r})"
+    if (
+        output_format is OutputFormat.JSONL
+    ):  # as it is written: pandas would make dates of texts, and 7 of 007
+        exactly = "dtype=False, precise_float=True"
+        return f"pd.read_json({str(target)!r}, lines=True, {exactly})"
     try:
         with target.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             columns = next(csv.reader(file), [])

@@ -79,6 +79,8 @@ class JobColumns(NamedTuple):
     names: tuple[str, ...]
     line: str = ""
     """The line that stands above such rows; empty where the output has none, or its own."""
+    types: tuple[str, ...] = ()
+    """The type of each column, by the names of `value_types`; none where the output has no types."""
 
 
 class Modules(NamedTuple):
@@ -169,6 +171,11 @@ class Published(NamedTuple):
     header_bytes: int
     header_crc: int
     at: str
+    rows: int = -1
+    """How many rows a file has in which ranges are counted in rows (Parquet): there, `offset` and `length` of
+    `Placed` are numbers of rows, and its CRC-32 is that of the rows as they were scored. -1: in bytes."""
+    crc: int = 0
+    """The CRC-32 of such a file."""
 
 
 Record = (
@@ -250,6 +257,7 @@ def decode(kind: int, body: bytes) -> Record:
         values["parts"] = tuple((first, items) for first, items in values["parts"])
     elif kind == COLUMNS:
         values["names"] = tuple(values["names"])
+        values["types"] = tuple(values.get("types", ()))
     elif kind == MODULES:
         values["modules"] = tuple((name, digest) for name, digest in values["modules"])
     record: Record = _TYPES[kind](**values)

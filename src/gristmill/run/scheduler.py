@@ -112,7 +112,8 @@ class Scheduler:
         self._leaving: set[int] = set()
         """Workers that end because of a failed try."""
         self._part_columns: dict[tuple[int, int], int] = {}
-        self._column_ids = {names: number for number, names in enumerate(ledger.columns, 1)}
+        known = zip(ledger.columns, ledger.column_types, strict=True)
+        self._column_ids = {columns: number for number, columns in enumerate(known, 1)}
         self._noticed: set[str] = set()
         self._notices: list[str] = []
         self._plan_is_told = False
@@ -313,10 +314,11 @@ class Scheduler:
             self._end(End.SCRIPT, self._triage.verdict)
 
     def _take_columns(self, columns: Columns) -> None:
-        number = self._column_ids.get(columns.names)
+        kind = (columns.names, columns.types)
+        number = self._column_ids.get(kind)
         if number is None:
-            number = self._column_ids[columns.names] = len(self._column_ids) + 1
-            self._record(JobColumns(number, columns.names, columns.line))
+            number = self._column_ids[kind] = len(self._column_ids) + 1
+            self._record(JobColumns(number, columns.names, columns.line, columns.types))
             if columns.line and number > 1:
                 notice = other_columns_notice(self._ledger.columns[0], columns.names)
                 self._take_in(Notice("other_columns", notice))
@@ -335,6 +337,9 @@ class Scheduler:
             return
         if broken := policy.broken_rule(self._rules.stop_when, ledger.tally, done):
             self._end(End.RULE, broken)
+            return
+        if misfit := self._outputs.committer.misfit:
+            self._end(End.BROKEN, str(misfit))
             return
         reason = self._cancel_reason()
         if reason is not None:

@@ -87,6 +87,11 @@ def assignment_for(
         environment_variables=settings.environment_variables,
         output_format="none" if is_summary else settings.output_format.value,
         with_header=settings.include_output_header,
+        provenance={
+            "names": settings.provenance,
+            "deployment": deployment.name or Path(deployment.scoring_script).stem,
+            "model_version": deployment.model.version if deployment.model is not None else None,
+        },
         program_arguments=settings.program_arguments,
         logging_level=settings.logging_level,
         workers=workers,

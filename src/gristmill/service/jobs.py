@@ -37,6 +37,7 @@ from gristmill.service.overlap import check_apart, overlap_notices
 from gristmill.service.preparation import prepare
 from gristmill.service.request import (
     RunRequest,
+    check_format,
     check_name,
     check_output,
     checked_input,
@@ -104,6 +105,7 @@ class Jobs:
             status=Status.PREPARING,
             created_at=utc_now(),
         )
+        check_format(deployment.settings.output_format)
         check_output(job, request.overwrite)
         check_apart(job)
         self._check_alone(job)

@@ -34,13 +34,16 @@ class Predictions:
     """What stands between two cells."""
     columns: tuple[str, ...] | None
     """The names of the columns; None: they stand in the header, or else every line is one result."""
+    output_format: OutputFormat = OutputFormat.AZURE
+    """``jsonl`` and ``parquet`` need no more to be known of them than that."""
     cells: Mapping[str, object] = field(default_factory=dict)
     """Further arguments of ``read_csv`` that the cells were written for, such as ``quotechar``."""
 
     @property
     def is_lines(self) -> bool:
         """Say whether every line is one result as text: lists were returned, not always frames alike."""
-        return self.columns is None and not self.has_header
+        is_azure = self.output_format is OutputFormat.AZURE
+        return is_azure and self.columns is None and not self.has_header
 
 
 def predictions_of(job_folder: Path) -> Predictions | None:
@@ -68,8 +71,12 @@ def predictions_of(job_folder: Path) -> Predictions | None:
     path = job.target if job.has_complete_output else job.partial_target
     if not path.is_file():
         return None
-    if job.deployment.settings.output_format is OutputFormat.CSV:
-        return Predictions(path=path, has_header=True, separator=",", columns=None)
+    output_format = job.deployment.settings.output_format
+    if output_format is not OutputFormat.AZURE:
+        is_csv = output_format is OutputFormat.CSV
+        return Predictions(
+            path=path, has_header=is_csv, separator=",", columns=None, output_format=output_format
+        )
     script_folder = (folder.code / job.deployment.scoring_script).parent
     is_described = path == job.target and job.columns.is_file()
     said = _recorded(job) if is_described else _from_journal(job, folder, script_folder)

@@ -6,13 +6,14 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
 
 from gristmill.errors import InputError, OutputError, RequestError, SpecError
 from gristmill.run.job_folder import Job
 from gristmill.spec.problems import did_you_mean
-from gristmill.spec.values import Deployment, OutputAction
+from gristmill.spec.values import Deployment, OutputAction, OutputFormat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,21 @@ def _normal(path: Path) -> Path:
         return Path(shorter) if os.path.samefile(shorter, path) else path
     except OSError:
         return path
+
+
+def check_format(output_format: OutputFormat) -> None:
+    """Refuse a format that cannot be written in the end.
+
+    Raises
+    ------
+    SpecError
+        It is Parquet, and pyarrow is not installed beside us.
+    """
+    if output_format is OutputFormat.PARQUET and find_spec("pyarrow") is None:
+        raise SpecError(
+            "gristmill.output_format: parquet needs pyarrow beside gristmill, whatever the script's own "
+            "environment has: pip install 'gristmill[parquet]', or choose csv or jsonl"
+        )
 
 
 def check_output(job: Job, overwrite: bool) -> None:

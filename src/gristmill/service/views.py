@@ -10,7 +10,7 @@ from typing import Any
 from gristmill.errors import JournalError
 from gristmill.run.job_folder import Counts, Job, JobFolder, Status
 from gristmill.run.peaks import peaks_of
-from gristmill.run.publication import csv_read_hint
+from gristmill.run.publication import own_read_hint
 from gristmill.run.replay import read_history
 from gristmill.run.report import summary_line
 from gristmill.service.in_flight import InFlight, in_flight
@@ -78,8 +78,9 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
     if target is not None and not target.exists():
         target = None
     hint = None
-    if target is not None and job.deployment.settings.output_format is OutputFormat.CSV:
-        hint = csv_read_hint(target)
+    output_format = job.deployment.settings.output_format
+    if target is not None and output_format is not OutputFormat.AZURE:
+        hint = own_read_hint(target, output_format)
     elif target == job.target:
         hint = _recorded_hint(job.columns)
     status, counts = job.status, job.counts

@@ -23,6 +23,7 @@ from gristmill.spec.layout import canonical
 from gristmill.spec.notices import notices
 from gristmill.spec.overrides import Override, lay_over
 from gristmill.spec.problems import Problem, lines
+from gristmill.spec.provenance import unfit_provenance
 from gristmill.spec.schema import (
     DeploymentFile,
     Extensions,
@@ -32,7 +33,7 @@ from gristmill.spec.schema import (
     model_type,
 )
 from gristmill.spec.switches import output_header
-from gristmill.spec.values import Deployment, ModelReference, Settings
+from gristmill.spec.values import Deployment, ModelReference, OutputFormat, Settings
 
 _DEPLOYMENT_SUFFIXES = (".yml", ".yaml", ".json")
 _SCRIPT_SUFFIX = ".py"
@@ -142,6 +143,8 @@ def _loaded(
     listed = asked_for(root, file)
     problems += listed.problems
     problems += [scripted.problem] if scripted.problem else []
+    if file is not None and (no_room := unfit_provenance(root, file)):
+        problems.append(no_room)
     header, contradictions = output_header(root)
     problems += contradictions
     if problems or file is None:
@@ -210,7 +213,7 @@ def settings_of(settings: SettingsSection, extensions: Extensions) -> Settings:
         split_bytes=extensions.split_bytes,
         split_header=extensions.split_header,
         output_action=settings.output_action,
-        output_file_name=settings.output_file_name,
+        output_file_name=_output_file_name(settings, extensions),
         output_format=extensions.output_format,
         max_retries=settings.retry_settings.max_retries,
         timeout_s=settings.retry_settings.timeout,
@@ -230,6 +233,8 @@ def settings_of(settings: SettingsSection, extensions: Extensions) -> Settings:
         limit=extensions.limit,
         isolate_failures=extensions.isolate_failures,
         shared_header=extensions.shared_header,
+        provenance=extensions.provenance,
+        conflicting_types=extensions.conflicting_types,
         gpus_per_worker=extensions.gpus_per_worker,
         memory_per_worker_bytes=extensions.memory_per_worker,
     )
@@ -239,6 +244,17 @@ def _most_files(settings: SettingsSection, extensions: Extensions) -> int | None
     """Where a size in bytes is given, the number of files is a bound only if it is given too."""
     is_given = "mini_batch_size" in settings.model_fields_set
     return settings.mini_batch_size if is_given or extensions.mini_batch_bytes is None else None
+
+
+def _output_file_name(settings: SettingsSection, extensions: Extensions) -> str:
+    """A predictions file that nobody named is called by its format."""
+    suffix = _SUFFIXES.get(extensions.output_format)
+    if suffix is None or "output_file_name" in settings.model_fields_set:
+        return settings.output_file_name
+    return str(Path(settings.output_file_name).with_suffix(suffix))
+
+
+_SUFFIXES = {OutputFormat.JSONL: ".jsonl", OutputFormat.PARQUET: ".parquet"}
 
 
 def _check_exists(path: Path, kind: str) -> None:

@@ -302,6 +302,21 @@ def patterns(node: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
+def several(*known: str) -> Callable[[Any], tuple[str, ...]]:
+    """Take a list of known words, or one text with commas between them; each once."""
+    take = word(*known)
+
+    def take_all(node: Any) -> tuple[str, ...]:
+        if isinstance(node, Sequence):
+            return tuple(dict.fromkeys(map(take, node.items)))
+        names = [one.strip() for one in text(node).split(",")] if isinstance(node, Scalar) else [""]
+        return tuple(
+            dict.fromkeys(take(Scalar(place=node.place, text=name, value=name)) for name in names if name)
+        )
+
+    return take_all
+
+
 def input_list(node: Any) -> Path:
     """Take a file that exists, which lists the inputs."""
     path = local_path(node)

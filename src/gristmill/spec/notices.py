@@ -13,10 +13,12 @@ from gristmill.spec.generated import FOLDER
 from gristmill.spec.problems import Problem
 from gristmill.spec.schema import DeploymentFile
 from gristmill.spec.tree import Entry, Mapping, Scalar, is_null
+from gristmill.spec.values import OutputFormat
 
 _VARIABLE = re.compile(r"\$(?:\w|\{)")
 #: Names by which readers choose another format than text in columns.
 _NOT_CSV = (".parquet", ".xlsx", ".xls", ".json", ".jsonl", ".feather", ".arrow", ".pkl", ".gz", ".zip")
+_SUFFIXES = {OutputFormat.JSONL: (".jsonl", ".ndjson", ".json"), OutputFormat.PARQUET: (".parquet", ".pqt")}
 _WITHOUT_MEANING = ("instance_type", "properties", "shm_size", "docker_args")
 _NODE_COUNTS = (("resources", "instance_count"), ("settings", "instance_count"))
 _NEVER_EXPANDED = (
@@ -85,8 +87,15 @@ def _about_environment(root: Mapping, file: DeploymentFile) -> Iterator[Problem]
 
 
 def _about_file_name(root: Mapping, file: DeploymentFile) -> Iterator[Problem]:
-    name = file.settings.output_file_name
-    if name.lower().endswith(_NOT_CSV):
+    name, output_format = file.settings.output_file_name, file.gristmill.output_format
+    if output_format in _SUFFIXES:
+        if "output_file_name" in file.settings.model_fields_set and not name.lower().endswith(
+            _SUFFIXES[output_format]
+        ):
+            kind, suffix = output_format.value, _SUFFIXES[output_format][0]
+            what = f"{name!r} will hold {kind}, whatever its name; readers expect {suffix}"
+            yield from _notice(root, ("settings", "output_file_name"), what)
+    elif name.lower().endswith(_NOT_CSV):
         what = f"{name!r} will hold CSV text, whatever its name; call it .csv, or write such files in run()"
         yield from _notice(root, ("settings", "output_file_name"), what)
 

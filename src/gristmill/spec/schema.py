@@ -23,7 +23,7 @@ from gristmill.spec.sections import (
 )
 from gristmill.spec.stop_rules import FailureClass, StopRule
 from gristmill.spec.tree import Mapping, Node, Scalar
-from gristmill.spec.values import ErrorThreshold, OutputAction, OutputFormat
+from gristmill.spec.values import PROVENANCE, ConflictingTypes, ErrorThreshold, OutputAction, OutputFormat
 
 Text = Annotated[str, PlainValidator(kinds.text)]
 Texts = Annotated[dict[str, Text], BeforeValidator(kinds.entries)]
@@ -202,6 +202,10 @@ class Extensions(Section):
     exclude: Patterns = ()
     input_list: Annotated[Path, PlainValidator(kinds.input_list)] | None = None
     shared_header: Flag = False
+    provenance: Annotated[tuple[str, ...], PlainValidator(kinds.several(*PROVENANCE))] = ()
+    conflicting_types: Annotated[ConflictingTypes, PlainValidator(kinds.choice(ConflictingTypes))] = (
+        ConflictingTypes.ERROR
+    )
     gpus_per_worker: Annotated[float, PlainValidator(kinds.gpus)] | None = None
     mini_batch_bytes: Annotated[int, PlainValidator(kinds.size_of_a_mini_batch)] | None = None
     split_rows: Count | None = None

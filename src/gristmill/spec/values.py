@@ -28,10 +28,23 @@ class OutputAction(StrEnum):
 
 
 class OutputFormat(StrEnum):
-    """How rows are written into the predictions file (contract 1.1 and 1.5)."""
+    """How rows are written into the predictions file (contract 1.1 and 1.5, and decision 19)."""
 
     AZURE = "azure"
     CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+#: Columns that say where a row comes from, for whoever asks for them.
+PROVENANCE = ("input_file", "row", "mini_batch", "deployment", "model_version")
+
+
+class ConflictingTypes(StrEnum):
+    """What becomes of a column of a Parquet file whose types have nothing in common."""
+
+    ERROR = "error"
+    TEXT = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +132,10 @@ class Settings:
     """How many files are scored, spread over the input; None: all."""
     include_output_header: bool = field(metadata=_RESULT, default=False)
     """Whether an ``azure`` predictions file begins with the column names; a ``csv`` one always does."""
+    provenance: tuple[str, ...] = field(metadata=_RESULT, default=())
+    """Columns in front of each row that say where it comes from; not with the ``azure`` format."""
+    conflicting_types: ConflictingTypes = field(metadata=_NO_RESULT, default=ConflictingTypes.ERROR)
+    """Whether a column of a Parquet file whose types have nothing in common ends the job, or is text."""
     shared_header: bool = field(metadata=_RESULT, default=False)
     """Whether a first line that several workers repeat in a file of the script's own is kept only once."""
     gpus_per_worker: float | None = field(metadata=_NO_RESULT, default=None)
@@ -280,6 +297,8 @@ def _deployment(data: dict[str, Any]) -> Deployment:
                     "environment_variables": dict(settings["environment_variables"]),
                     "include": tuple(settings.get("include", ())),
                     "exclude": tuple(settings.get("exclude", ())),
+                    "provenance": tuple(settings.get("provenance", ())),
+                    "conflicting_types": ConflictingTypes(settings.get("conflicting_types", "error")),
                     "stop_when": tuple(map(_stop_rule, settings.get("stop_when", ()))),
                     "input_list": Path(settings["input_list"]) if settings.get("input_list") else None,
                 }

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from gristmill.run import commit, publication
-from gristmill.run.publication import csv_read_hint, read_hint, separator_of
+from gristmill.run.publication import own_read_hint, read_hint, separator_of
 from gristmill.service.jobs import Jobs, JobView, RunRequest
 from gristmill.settings import Home
 from gristmill.spec.deployment import load
 from gristmill.spec.overrides import Override
+from gristmill.spec.values import OutputFormat
 
 ROWS = b"file,prediction\n" + b"".join(b"%d.txt,%d\n" % (n, n) for n in range(9))
 
@@ -119,4 +120,4 @@ def test_line_of_python_says_nothing_of_names_where_there_are_none(tmp_path: Pat
     target = tmp_path / "p.csv"
     target.write_text("id,class\n7,a\n")
 
-    assert csv_read_hint(target) == f"pd.read_csv({str(target)!r})"
+    assert own_read_hint(target, OutputFormat.CSV) == f"pd.read_csv({str(target)!r})"

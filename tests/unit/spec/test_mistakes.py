@@ -131,7 +131,8 @@ MISTAKES = [
     ("gristmill: {workers: 0}\n",
      "d.yml:1:22: gristmill.workers: must be a whole number of at least 1, or auto (got '0')"),
     ("gristmill: {output_format: cvs}\n",
-     "d.yml:1:28: gristmill.output_format: must be azure or csv (got 'cvs'); did you mean 'csv'?"),
+     "d.yml:1:28: gristmill.output_format: must be azure, csv, jsonl or parquet (got 'cvs');"
+     " did you mean 'csv'?"),
     ("gristmill: {recursive: no}\n",
      "d.yml:1:24: gristmill.recursive: must be true or false (got 'no'); did you mean 'false'?"),
     ("gristmill: {gpus_per_worker: 1.5}\n",

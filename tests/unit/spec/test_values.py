@@ -31,6 +31,7 @@ def test_settings_that_affect_results_are_these(folder: Path) -> None:
         "input_list": None,
         "include_output_header": False,
         "limit": None,
+        "provenance": [],
         "shared_header": False,
         "mini_batch_bytes": None,
         "split_rows": None,
