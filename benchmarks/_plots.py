@@ -36,6 +36,12 @@ PLOTS = (
     Plot(benchmark="start", heading="from the shell to the prompt", file="performance/start.png"),
     Plot(benchmark="growth", heading="peak memory of the coordinator", file="performance/memory.png"),
     Plot(benchmark="growth", heading="listing alone", file="performance/listing.png"),
+    Plot(benchmark="skew", heading="makespan, where the ideal is 1", file="performance/skew.png"),
+    Plot(
+        benchmark="writing",
+        heading="from a data frame to the predictions file",
+        file="performance/writing.png",
+    ),
     Plot(
         benchmark="models",
         heading="Throughput of a real model, from the start of the listing to the written file",
