@@ -206,6 +206,7 @@ class ScriptedEngine:
         return Load(
             workers=sum(not worker.is_given_up for worker in self._crew),
             ready=sum(worker.is_ready for worker in self._crew),
+            idle=sum(worker.is_ready and not worker.outstanding for worker in self._crew),
             running=sum(worker.outstanding for worker in self._crew)
             + (0 if self._waiting_alone is None else self._waiting_alone.span.batches),
         )

@@ -5,6 +5,7 @@ They are put together in the order in which `gristmill.run.execution` does it, f
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,14 @@ from gristmill_worker.row_ranges import Input, parsed
 class ScriptedPlan:
     """A plan that grows by some mini-batches with each step; it is its own manifest."""
 
-    def __init__(self, items: int, mini_batch_size: int, grows_by: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        items: int,
+        mini_batch_size: int,
+        grows_by: int = 1 << 30,
+        sizes: Sequence[int] | None = None,
+    ) -> None:
+        self._sizes = sizes
         self.all_batches = -(-items // mini_batch_size)
         self.mini_batches = 0
         self.complete = False
@@ -52,6 +60,9 @@ class ScriptedPlan:
     def inputs_of(self, mini_batch: int, first_item: int = 0, items: int = 0) -> list[Input]:
         count = items or self.item_count(mini_batch) - first_item
         return [parsed(b"%d-%d" % (mini_batch, first_item + number)) for number in range(count)]
+
+    def sizes_of(self, mini_batch: int, batches: int) -> array[int] | None:
+        return None if self._sizes is None else array("Q", self._sizes[mini_batch : mini_batch + batches])
 
     def step(self, budget_s: float) -> None:
         self.mini_batches = min(self.all_batches, self.mini_batches + self._grows_by)
@@ -112,6 +123,8 @@ class ScriptedJob:
     rows: Callable[[int, int], list[bytes]] = numbered_rows
     with_header: bool = False
     grows_by: int = 1 << 30
+    sizes: Sequence[int] | None = None
+    """The sizes of the mini-batches; None: nobody knows them, and they come in plan order."""
     canary: int = 0
     stop_when: tuple[StopRule, ...] = ()
     calls: Counter[int] = field(default_factory=Counter)
@@ -124,6 +137,10 @@ class ScriptedJob:
         self.journal_path = self.folder / "journal.bin"
         self.output.mkdir(parents=True, exist_ok=True)
         self._planned = 0
+
+    def plan(self) -> ScriptedPlan:
+        """Return the plan, of which nothing is listed yet."""
+        return ScriptedPlan(self.items, self.mini_batch_size, self.grows_by, self.sizes)
 
     def part_path(self, part: int) -> Path:
         return self.staging / "parts" / f"{part}.part"
@@ -142,7 +159,7 @@ class ScriptedJob:
         dying_in_shutdown: frozenset[int] = frozenset(),
     ) -> Ended:
         """Run one start of the job to its end, and publish what it leaves."""
-        plan = plan or ScriptedPlan(self.items, self.mini_batch_size, self.grows_by)
+        plan = plan or self.plan()
         passes = iter(range(1, 1 << 60))
 
         def keep_lock() -> None:
@@ -217,6 +234,7 @@ class ScriptedJob:
         scheduler = Scheduler(
             plan=plan, engine=engine, journal=journal, ledger=ledger,
             rules=Rules(
+                largest_first=False if self.sizes is None else None,
                 max_retries=self.max_retries, error_threshold=self.threshold, isolates=self.isolates,
                 canary=self.canary, stop_when=self.stop_when, counts_rows=self.counts_rows,
             ),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from doubles.scripted_engine import ScriptedEngine
-from doubles.scripted_job import Begun, ScriptedJob, ScriptedPlan
+from doubles.scripted_job import Begun, ScriptedJob
 from gristmill.engine.contract import Event, Notice, Scored, Span
 from gristmill.run import scheduler
 from gristmill.run.ledger import Ledger
@@ -85,11 +85,13 @@ class Interleavings(RuleBasedStateMachine):
         size=st.sampled_from([4, 3, 2, 1]),
         max_retries=st.integers(1, 2), isolates=st.sampled_from([True, True, False]),
         grows_by=st.sampled_from([1, 3, 1 << 30]), kills=st.sets(st.integers(3, 15), max_size=3),
+        sizes=st.none() | st.lists(st.integers(0, 5), min_size=9, max_size=9),
         habits=st.lists(st.sampled_from([*FILES, "run"]), min_size=3, max_size=6),
     )  # fmt: skip
     def make(
         self, poisons: dict[int, str], script: dict[int, list[str]], mini_batches: int, size: int,
-        max_retries: int, isolates: bool, grows_by: int, kills: set[int], habits: list[str],
+        max_retries: int, isolates: bool, grows_by: int, kills: set[int],
+        sizes: list[int] | None, habits: list[str],
     ) -> None:  # fmt: skip
         self.folder = tempfile.TemporaryDirectory()
         self.items = mini_batches * size
@@ -98,6 +100,7 @@ class Interleavings(RuleBasedStateMachine):
             folder=Path(self.folder.name), items=self.items, mini_batch_size=size, script=script,
             poisons={divmod(item, size): act for item, act in poisons.items()}, max_retries=max_retries,
             isolates=isolates, grows_by=grows_by,
+            sizes=sizes,
         )  # fmt: skip
         self.kills, self.habits = kills, habits
         self.begun: Begun[SteeredEngine] | None = None
@@ -114,7 +117,7 @@ class Interleavings(RuleBasedStateMachine):
         if torn:
             with open(self.job.journal_path, "ab") as journal:
                 journal.write(b"GMJ2" + torn)
-        plan = ScriptedPlan(self.items, self.size, self.job.grows_by)
+        plan = self.job.plan()
         self.cancels = self.is_done = False
 
         def make_engine(fence: int) -> SteeredEngine:
@@ -173,7 +176,7 @@ class Interleavings(RuleBasedStateMachine):
                     break
                 self.start_or_resume(2, b"", False)
             habit = self.habits[number % len(self.habits)] if number < 20 else "let_go"
-            self.pass_with([(worker, what) for worker in range(2) for what in (habit, "tell")])
+            self.pass_with([(worker, what) for worker in range(MOST_WORKERS) for what in (habit, "tell")])
             self.the_journal_tells_the_state()
         assert self.is_done, "the job does not come to its end"
 

@@ -246,6 +246,8 @@ class Load:
     """Workers that have loaded the script."""
     running: int
     """Mini-batches handed out and not answered."""
+    idle: int
+    """Workers that would take a task and have nothing to do."""
 
 
 class Engine(Protocol):

@@ -180,6 +180,7 @@ class LocalEngine:
         return Load(
             workers=sum(not seat.given_up for seat in self._seats),
             ready=sum(s.state is State.READY for s in supervisors),
+            idle=sum(s.takes_work and not s.outstanding_batches for s in supervisors),
             running=sum(s.outstanding_batches for s in supervisors) + self._solitude.waiting_batches,
         )
 

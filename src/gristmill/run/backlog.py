@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Container
 
 from gristmill.engine.contract import Span, Task
 from gristmill.run.ledger import Ledger
+from gristmill.run.window import Window
 
 
 class Backlog:
     """Fresh mini-batches in plan order; before them what came back, and what is to be tried again.
 
-    At the start everything that the ledger says is done is left out, so that a resumed job goes on.
+    The fresh ones of a stretch whose sizes are known come largest first (see `Window`). At the start
+    everything that the ledger says is done is left out, so that a resumed job goes on.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._done = ledger
         self._next = 0
+        """The first mini-batch of those that are neither handed out nor in the window."""
+        self._window = Window()
         self._ready: deque[Task] = deque()
         self._holders: set[str] = set()
         """Who wants nothing to be handed out that was not put back, or is to be tried again."""
@@ -65,18 +70,68 @@ class Backlog:
         """Take a span that is to be tried again, as try number ``attempt``."""
         self._ready.append(self._task(span, attempt))
 
+    @property
+    def unordered_from(self) -> int:
+        """The first mini-batch that may still be handed out in plan order."""
+        return self._next
+
+    def lowest(self, known: int) -> int:
+        """Return the first mini-batch that was never handed out; ``known`` where there is none."""
+        lowest = self._window.lowest
+        return self._gap(known)[0] if lowest is None else lowest
+
+    @property
+    def in_window(self) -> int:
+        """How many mini-batches are left of those that come largest first."""
+        return len(self._window)
+
+    @property
+    def begins_large(self) -> bool:
+        """Whether the next task is a mini-batch that was put before others for its size."""
+        return not self._ready and not self._holders and self._window.begins_large
+
+    def order(self, sizes: array[int], first: int, least: float) -> None:
+        """Let fresh mini-batches come largest first.
+
+        Parameters
+        ----------
+        sizes
+            The sizes of consecutive mini-batches: all that are in the window, and those that follow.
+        first
+            The number of the mini-batch that the first size belongs to.
+        least
+            Mini-batches that are smaller than this come behind the others, in plan order.
+        """
+        end = first + len(sizes)
+        fresh = self._window.left()
+        while True:
+            begin, stop = self._gap(end)
+            if begin == stop:
+                break
+            fresh.extend(range(begin, stop))
+            self._next = stop
+        self._next = max(self._next, end)
+        self._window.fill(fresh, sizes, first, least)
+
     def fresh(self, known: int, most: int) -> list[int]:
         """Take some mini-batches that were never handed out, spread over the rest of the plan."""
         self._gap(known)  # leaves `_next` at the first of them
-        rest = range(self._next, known)
-        chosen = [rest[number * len(rest) // most] for number in range(most)] if len(rest) > most else rest
+        window, rest = self._window.left(), range(self._next, known)
+        count = len(window) + len(rest)
+        places = (number * count // most for number in range(most)) if count > most else range(count)
+        chosen = [window[at] if at < len(window) else rest[at - len(window)] for at in places]
         tried = set(self._tried)
         found = [one for one in dict.fromkeys(chosen) if not self._done.is_done(one) and one not in tried]
+        for one in found:
+            self._window.discard(one)
         self._tried = sorted({*self._tried, *found})
         return found
 
     def take_fresh(self, mini_batch: int) -> bool:
         """Take one mini-batch that was never handed out; return whether it was such a one."""
+        if self._window.discard(mini_batch):
+            insort(self._tried, mini_batch)
+            return True
         at = bisect_left(self._tried, mini_batch)
         if mini_batch < self._next or self._tried[at : at + 1] == [mini_batch]:
             return False
@@ -110,12 +165,15 @@ class Backlog:
 
     def remaining(self, known: int) -> int:
         """Return about how many mini-batches are left to hand out."""
-        return sum(task.span.batches for task in self._ready) + max(0, known - self._next)
+        waiting = sum(task.span.batches for task in self._ready)
+        return waiting + len(self._window) + max(0, known - self._next)
 
     def _task(self, span: Span, attempt: int) -> Task:
         return Task(span, attempt, alone=self._done.setbacks.needs_node(span))
 
     def _fresh(self, most: int, known: int) -> Task | None:
+        if self._window:
+            return Task(Span(*self._window.take(most)))
         begin, end = self._gap(known)
         if begin == end:
             return None

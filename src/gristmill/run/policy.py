@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from gristmill.engine.contract import Reason
+from gristmill.engine.contract import Load, Reason
 from gristmill.run.tally import Tally
 from gristmill.spec.stop_rules import StopRule
 from gristmill.spec.values import ErrorThreshold
@@ -218,6 +218,63 @@ def after_start_failure(ever_ready: bool, failures: int, slots_left: int) -> Sta
     if slots_left > 1:
         return StartDecision(what=AfterStartFailure.GIVE_UP_SLOT)
     return StartDecision(what=AfterStartFailure.FAIL_JOB)
+
+
+#: Files are asked for their sizes where ``run()`` takes longer than this for one: asking takes 3 µs.
+ASKS_FROM_S = 100e-6
+#: A mini-batch that takes less than this need not be started before others: so much is queued ahead anyway.
+LEAST_ORDERED_S = 0.020
+#: So many bytes more or less say nothing about how long ``run()`` will take: what is read is a block.
+TELLING_BYTES = 4096
+#: Mini-batches that are put in order at once; up to twice as many at the end of the plan.
+WINDOW_BATCHES = 8192
+
+
+def may_ask_for_sizes(run_s: float, items: int) -> bool:
+    """Say whether files may be asked for their sizes, after so many items took so long in ``run()``."""
+    return items > 0 and run_s > ASKS_FROM_S * items
+
+
+def telling_size(size_bytes: int) -> int:
+    """Return as much of a size as says how long a mini-batch will take: whole blocks.
+
+    The order of the input is not given up for a few bytes, unless somebody asks for it.
+    """
+    return size_bytes - size_bytes % TELLING_BYTES
+
+
+def least_to_be_ordered(run_s: float, size_bytes: int) -> float:
+    """Return how large a mini-batch must be to be put before others, in bytes.
+
+    Parameters
+    ----------
+    run_s
+        Time in ``run()`` so far.
+    size_bytes
+        What was scored in that time; 0: nothing is known yet, and all that have a size are put in order.
+    """
+    return max(1.0, LEAST_ORDERED_S * size_bytes / run_s) if size_bytes and run_s > 0 else 1.0
+
+
+def window_end(lowest: int, known: int, plan_complete: bool) -> int:
+    """Return where a window of the plan ends that begins with the first mini-batch still to be handed out.
+
+    The first one may be the smallest, and come last: the window does not move on before it does. So what
+    waits for it in the output has a bound. The last window takes in what would be too short for another.
+    """
+    if plan_complete and known - lowest <= 2 * WINDOW_BATCHES:
+        return known
+    return min(known, lowest + WINDOW_BATCHES)
+
+
+def may_wait(remaining: int, load: Load, plan_complete: bool, begins_large: bool) -> bool:
+    """Say whether the next task may be handed out now, though it may have to wait behind another.
+
+    The last ones of a plan must not wait, nor what is large: nobody knows yet who will be free first. They
+    are for a worker that has nothing to do.
+    """
+    is_last = plan_complete and remaining <= 2 * load.workers
+    return load.idle > 0 or not (begins_large or is_last)
 
 
 def largest_task(room: int, remaining: int, workers: int, plan_complete: bool) -> int:

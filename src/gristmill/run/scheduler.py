@@ -32,6 +32,7 @@ from gristmill.run.checkpoint import Checkpoints
 from gristmill.run.columns import other_columns_notice
 from gristmill.run.growing_plan import Plan
 from gristmill.run.journal import Journal
+from gristmill.run.largest_first import LargestFirst
 from gristmill.run.ledger import Ledger
 from gristmill.run.outputs import Outputs
 from gristmill.run.progress import End, Ending, Progress
@@ -43,6 +44,8 @@ from gristmill.run.triage import Rules, Triage
 SYNC_EVERY_S = 0.5
 #: How long one pass may spend on listing and planning while work is going on.
 PLANNING_SLICE_S = 0.004
+#: How long one pass may spend on asking for the sizes of files, when nothing else is to be done.
+LEARNING_SLICE_S = 0.002
 #: With nothing to do, a pass takes this long at most.
 _PASS_S = 0.1
 _PROGRESS_EVERY_S = 0.1
@@ -107,6 +110,9 @@ class Scheduler:
         )
         self._canary = Canary(
             plan=plan, ledger=ledger, backlog=self._backlog, rules=rules, record=self._record
+        )
+        self._largest_first = LargestFirst(
+            plan=plan, backlog=self._backlog, ledger=ledger, wanted=rules.largest_first
         )
         self._starts = Starts(engine, ledger, self._record)
         self._leaving: set[int] = set()
@@ -179,9 +185,13 @@ class Scheduler:
         self._keep_lock()
         planning = self._plan_a_little()
         self._look_at_canary()
+        is_learning = self._largest_first.look()
         self._hand_out()
-        is_busy = planning or self._outputs.is_behind
-        self._take_in_all(self._engine.events(0.0 if is_busy else _PASS_S))
+        is_busy = planning or self._outputs.is_behind or is_learning
+        events = self._engine.events(0.0 if is_busy else _PASS_S)
+        if is_learning and not events:
+            self._largest_first.advance(LEARNING_SLICE_S)
+        self._take_in_all(events)
         self._journal.flush()
         if time.monotonic() - self._synced_at > SYNC_EVERY_S:
             self._sync()
@@ -213,18 +223,18 @@ class Scheduler:
         return not plan.complete
 
     def _hand_out(self) -> None:
-        known = self._plan.mini_batches
-        workers = self._engine.load().workers
+        known, complete, backlog = self._plan.mini_batches, self._plan.complete, self._backlog
         while self._ending is None and (room := self._engine.room()):
-            most = policy.largest_task(room, self._backlog.remaining(known), workers, self._plan.complete)
-            task = self._backlog.take(most, known)
-            if task is not None:
+            load, remaining = self._engine.load(), backlog.remaining(known)
+            if remaining and not policy.may_wait(remaining, load, complete, backlog.begins_large):
+                return
+            most = policy.largest_task(room, remaining, load.workers, complete)
+            if (task := backlog.take(most, known)) is not None:
                 self._engine.submit(task)
                 continue
-            running = self._engine.load().running
-            if self._canary.is_over and self._triage.probe(running):
+            if self._canary.is_over and self._triage.probe(load.running):
                 continue
-            if self._plan.complete and not running:
+            if complete and not load.running:
                 self._triage.nothing_else_to_do()
                 self._end_by_verdict()
             return
@@ -273,6 +283,7 @@ class Scheduler:
             scored = scored._replace(header=self._part_columns[scored.part, scored.header])
         if scored.succeeded:
             self._triage.something_succeeded()
+        self._largest_first.note(scored)
         held = self._ledger.held.get(scored.part, {})
         self._record(scored)
         if not scored.held:

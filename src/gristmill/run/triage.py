@@ -45,6 +45,8 @@ class Rules:
     """What else stops the job."""
     counts_rows: bool = False
     """Whether the items of tabular files are rows."""
+    largest_first: bool | None = False
+    """Whether the largest mini-batches are started first; None: where it costs nothing."""
 
     @classmethod
     def of(cls, settings: Settings) -> Rules:
@@ -57,6 +59,7 @@ class Rules:
             canary=settings.canary or 0,
             stop_when=settings.stop_when,
             counts_rows=RowSplit.of(settings) is not None,
+            largest_first=settings.largest_first,
         )
 
     @property

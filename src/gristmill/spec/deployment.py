@@ -212,6 +212,7 @@ def settings_of(settings: SettingsSection, extensions: Extensions) -> Settings:
         split_rows=extensions.split_rows,
         split_bytes=extensions.split_bytes,
         split_header=extensions.split_header,
+        largest_first=None if extensions.largest_first == "auto" else extensions.largest_first,
         output_action=settings.output_action,
         output_file_name=_output_file_name(settings, extensions),
         output_format=extensions.output_format,

@@ -120,9 +120,22 @@ def flag(node: Any) -> bool:
     given = text(node).lower()
     if given in ("true", "false"):
         return given == "true"
+    raise wrong(f"must be true or false {got(node)}{_meant_flag(given)}")
+
+
+def flag_or_auto(node: Any) -> bool | Literal["auto"]:
+    """Take true, false or ``auto``."""
+    given = text(node).strip().lower()
+    if given == "auto":
+        return "auto"
+    if given in ("true", "false"):
+        return given == "true"
+    raise wrong(f"must be auto, true or false {got(node)}{_meant_flag(given)}")
+
+
+def _meant_flag(given: str) -> str:
     meant = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}.get(given)
-    hint = f"; did you mean {meant!r}?" if meant else did_you_mean(given, ("true", "false"))
-    raise wrong(f"must be true or false {got(node)}{hint}")
+    return f"; did you mean {meant!r}?" if meant else did_you_mean(given, ("true", "false"))
 
 
 def word(*known: str) -> Callable[[Any], str]:

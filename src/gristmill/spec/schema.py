@@ -207,6 +207,7 @@ class Extensions(Section):
         ConflictingTypes.ERROR
     )
     gpus_per_worker: Annotated[float, PlainValidator(kinds.gpus)] | None = None
+    largest_first: Annotated[bool | Literal["auto"], PlainValidator(kinds.flag_or_auto)] = "auto"
     mini_batch_bytes: Annotated[int, PlainValidator(kinds.size_of_a_mini_batch)] | None = None
     split_rows: Count | None = None
     split_bytes: Annotated[int, PlainValidator(kinds.size_of_a_mini_batch)] | None = None

@@ -143,6 +143,9 @@ class Settings:
     workers use one; None: one each, as far as there are any."""
     memory_per_worker_bytes: int | None = field(metadata=_NO_RESULT, default=None)
     """The most memory that a worker may take with the processes that it starts, in bytes; None: no limit."""
+    largest_first: bool | None = field(metadata=_NO_RESULT, default=None)
+    """Whether the largest mini-batches that are known are started first; None: where their sizes are known
+    anyway, or ``run()`` takes so long that asking for them costs nothing."""
     mini_batch_bytes: int | None = field(metadata=_RESULT, default=None)
     """The most bytes of files for one call of ``run()``, except that a larger file is alone; None: files are
     only counted."""

@@ -43,6 +43,7 @@ FREE = {
     "settings.max_concurrency_per_instance=2": ("workers", 2),
     "max_concurrency_per_instance=2": ("workers", 2),
     "gristmill.isolate_failures=false": ("isolate_failures", False),
+    "gristmill.largest_first=false": ("largest_first", False),
     "gristmill.gpus_per_worker=0": ("gpus_per_worker", 0.0),
 }
 

@@ -155,6 +155,8 @@ MISTAKES = [
     ("gristmill: {memory_per_worker: 2}\n",
      "d.yml:1:32: gristmill.memory_per_worker: must be at least 32MB, which Python takes for itself"
      " (got '2'); did you mean '2GB'?"),
+    ("gristmill: {largest_first: yes}\n",
+     "d.yml:1:28: gristmill.largest_first: must be auto, true or false (got 'yes'); did you mean 'true'?"),
     ("gristmill: {mini_batch_bytes: 64}\n",
      "d.yml:1:31: gristmill.mini_batch_bytes: must be at least 1kB (got '64'); did you mean '64MB'?"),
     ("gristmill: {mini_batch_bytes: 64M}\n",

@@ -74,6 +74,7 @@ def test_record_of_an_older_version_has_no_selection(folder: Path) -> None:
         "gpus_per_worker",
         "memory_per_worker_bytes",
         "mini_batch_bytes",
+        "largest_first",
     ],
 )
 def test_record_of_an_older_version_leaves_the_switch_off(folder: Path, name: str) -> None:
