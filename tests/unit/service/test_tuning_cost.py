@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from doubles.measurements import linear, sizes
 from gristmill.engine.trial import Call
-from gristmill.service.tuning.climb import LARGEST, Room, next_size
+from gristmill.service.tuning.climb import LARGEST, Room, next_size, share_for_comparing
 from gristmill.service.tuning.cost import cost_of, peak_at
 from gristmill.service.tuning.crews import Crew, crews_to_try, rate_of
 from gristmill.service.tuning.facts import SizeCost
@@ -108,6 +108,12 @@ def test_climb_never_goes_above_the_sample_nor_above_what_anybody_wants() -> Non
 
 def test_climb_turns_back_where_files_get_dearer() -> None:
     assert climbed(lambda n: 0.01 * n + 0.01 * n * n) == [1, 2, 4, 8]
+
+
+def test_enough_time_is_kept_for_starting_other_workers() -> None:
+    assert share_for_comparing(left_s=40.0, start_s=0.1) == 0.55
+    assert share_for_comparing(left_s=40.0, start_s=8.0) == pytest.approx(0.4)
+    assert share_for_comparing(left_s=40.0, start_s=60.0) == 0.55  # they cannot be started at all
 
 
 def test_waiting_that_the_second_reading_lacks_was_for_files() -> None:

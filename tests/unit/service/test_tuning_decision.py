@@ -40,6 +40,16 @@ TABLE: dict[str, tuple[Measurements, int, int, int, Binding]] = {
         8,
         Binding.READING,
     ),
+    "keeps cores busy with threads, and nobody saw two": (
+        measurements(
+            linear(0.0, 0.01),
+            shares=Shares(reading=0.0, computing=1.0, waiting=0.0, writing=0.0, cores=3.5),
+        ),
+        1,
+        1,
+        4,
+        Binding.CPU,
+    ),
     "needs much memory": (
         measurements(linear(0.01, 0.01), memory=lambda n: 6 * GB),
         16,

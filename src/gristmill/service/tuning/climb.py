@@ -14,6 +14,10 @@ LARGEST = 1024
 _FIXED_SHARE = 0.01
 #: A fixed cost is not known before so many sizes were seen.
 _FEWEST_SIZES = 4
+#: The part of the time that is left for comparing sizes; workers side by side have the rest.
+_FOR_COMPARING, _LEAST_FOR_COMPARING = 0.55, 0.15
+#: What these need: so many times the start of one, and some seconds.
+_STARTS, _SIDE_BY_SIDE_S = 2.0, 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,20 @@ def next_size(seen: Sequence[SizeCost], room: Room) -> int | None:
     expected = cost.fixed_s + cost.file_s * size
     settled = len(seen) >= _FEWEST_SIZES and cost.is_linear and cost.fixed_s < _FIXED_SHARE * expected
     return None if settled or _gets_worse(seen) else size
+
+
+def share_for_comparing(left_s: float, start_s: float) -> float:
+    """Return which part of the time that is left goes into comparing sizes.
+
+    Parameters
+    ----------
+    left_s
+        Seconds.
+    start_s
+        Seconds for the start of a worker: enough is kept for starting others, if there is enough at all.
+    """
+    kept = (_STARTS * start_s + _SIDE_BY_SIDE_S) / left_s if left_s > 0 else 1.0
+    return min(_FOR_COMPARING, 1 - kept) if kept < 1 - _LEAST_FOR_COMPARING else _FOR_COMPARING
 
 
 def _expected_peak(seen: Sequence[SizeCost], size: int) -> float:

@@ -247,11 +247,12 @@ def _of_shares(measured: Measurements, workers: int) -> Binding:
 def _rates(measured: Measurements) -> tuple[SideBySide, ...]:
     """Return how fast crews are, ascending, from one worker to the largest that is worth a thought.
 
-    Where it was not measured, workers do not disturb each other until the cores are full.
+    Where it was not measured, workers do not disturb each other until there are as many as cores: threads of
+    one worker, which keep several cores busy, seldom do as much as several workers.
     """
     if len(measured.side_by_side) > 1 and measured.side_by_side[0].workers == 1:
         return measured.side_by_side
-    each = max(measured.shares.cores, 1 / (measured.cores * 4), 1e-3)
+    each = min(1.0, max(measured.shares.cores, 1 / (measured.cores * 4), 1e-3))
     full = max(1, min(math.ceil(measured.cores / each), measured.cores * _MOST_UNMEASURED))
     return tuple(
         SideBySide(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gristmill.engine.trial import Call, Failure, Started, Trial
 from gristmill.service.judgement import own_part
 from gristmill.service.tuning.budget import Budget
-from gristmill.service.tuning.climb import Room, next_size
+from gristmill.service.tuning.climb import Room, next_size, share_for_comparing
 from gristmill.service.tuning.cost import cost_of
 from gristmill.service.tuning.facts import LeftOut, Start
 from gristmill.service.tuning.log import Log, cost_of_size
@@ -31,8 +31,8 @@ _MOST_CALLS = 256
 _MOST_DEATHS, _FOR_DEATHS = 16, 0.25
 #: Calls that look for a bad file among others, at most.
 _MOST_SEARCHING = 60
-#: Parts of the budget: for a first look at each size, and (of the rest) for comparing them.
-_FOR_CLIMBING, _FOR_COMPARING = 0.3, 0.55
+#: The part of the budget for a first look at each size.
+_FOR_CLIMBING = 0.3
 _LONGEST_CALL_S = 30.0
 
 
@@ -146,7 +146,8 @@ class Measuring:
 
     def compare(self, budget: Budget) -> None:
         """Go through all sizes over the same files, in another order each time, as often as there is time."""
-        comparing = budget.part(_FOR_COMPARING)
+        start_s = self.started.seconds if self.started is not None else 0.0
+        comparing = budget.part(share_for_comparing(budget.left_s, start_s))
         sizes = [one.size for one in self.log.climbed]
         if len(sizes) < 2:
             return
