@@ -20,13 +20,16 @@ from gristmill.run.backlog import Backlog
 from gristmill.run.growing_plan import Plan
 from gristmill.run.ledger import Ledger
 
+LEARNING_SLICE_S = 0.002
+"""How long one pass may spend on asking for the sizes of files, when nothing else is to be done."""
+
 _HOLDER = "largest first"
 
 
 class LargestFirst:
     """Learns the sizes of mini-batches, and keeps the window of the backlog filled."""
 
-    def __init__(self, *, plan: Plan, backlog: Backlog, ledger: Ledger, wanted: bool | None) -> None:
+    def __init__(self, plan: Plan, backlog: Backlog, ledger: Ledger, *, wanted: bool | None) -> None:
         """Put the collaborators together.
 
         Parameters
@@ -88,7 +91,7 @@ class LargestFirst:
         ledger = self._ledger
         return bool(self._wanted) or policy.may_ask_for_sizes(ledger.run_seconds, ledger.items_done)
 
-    def advance(self, budget_s: float) -> None:
+    def advance(self, budget_s: float = LEARNING_SLICE_S) -> None:
         """Learn for about so long, at least a moment; then put in order what is known.
 
         Raises

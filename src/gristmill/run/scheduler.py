@@ -44,8 +44,6 @@ from gristmill.run.triage import Rules, Triage
 SYNC_EVERY_S = 0.5
 #: How long one pass may spend on listing and planning while work is going on.
 PLANNING_SLICE_S = 0.004
-#: How long one pass may spend on asking for the sizes of files, when nothing else is to be done.
-LEARNING_SLICE_S = 0.002
 #: With nothing to do, a pass takes this long at most.
 _PASS_S = 0.1
 _PROGRESS_EVERY_S = 0.1
@@ -111,9 +109,7 @@ class Scheduler:
         self._canary = Canary(
             plan=plan, ledger=ledger, backlog=self._backlog, rules=rules, record=self._record
         )
-        self._largest_first = LargestFirst(
-            plan=plan, backlog=self._backlog, ledger=ledger, wanted=rules.largest_first
-        )
+        self._largest_first = LargestFirst(plan, self._backlog, ledger, wanted=rules.largest_first)
         self._starts = Starts(engine, ledger, self._record)
         self._leaving: set[int] = set()
         """Workers that end because of a failed try."""
@@ -187,10 +183,10 @@ class Scheduler:
         self._look_at_canary()
         is_learning = self._largest_first.look()
         self._hand_out()
-        is_busy = planning or self._outputs.is_behind or is_learning
+        is_busy = planning or is_learning or self._outputs.is_behind
         events = self._engine.events(0.0 if is_busy else _PASS_S)
         if is_learning and not events:
-            self._largest_first.advance(LEARNING_SLICE_S)
+            self._largest_first.advance()
         self._take_in_all(events)
         self._journal.flush()
         if time.monotonic() - self._synced_at > SYNC_EVERY_S:
@@ -208,8 +204,7 @@ class Scheduler:
     def _plan_a_little(self) -> bool:
         """Let the listing go on; return whether there is more of it."""
         plan = self._plan
-        was_complete = plan.complete
-        if not was_complete:
+        if not plan.complete:
             try:
                 plan.step(PLANNING_SLICE_S)
             except (InputError, PlanError) as error:

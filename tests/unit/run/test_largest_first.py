@@ -135,7 +135,7 @@ def largest_first(planner: Planner, wanted: bool | None, *scored: Scored) -> tup
     for one in scored:
         ledger.apply(one)
     backlog = Backlog(ledger)
-    return LargestFirst(plan=planner, backlog=backlog, ledger=ledger, wanted=wanted), backlog
+    return LargestFirst(planner, backlog, ledger, wanted=wanted), backlog
 
 
 def took(mini_batch: int, seconds: float) -> Scored:
