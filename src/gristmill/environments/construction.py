@@ -18,6 +18,7 @@ from gristmill.environments.record import Place, Record
 from gristmill.environments.site import Site
 from gristmill.errors import BuildError
 from gristmill.faults import reach
+from gristmill.storage.publish import sync_file_system
 
 _INSTALLED = """import json
 from importlib.metadata import distributions
@@ -43,6 +44,7 @@ def construct(site: Site, place: Place, key: str, lock: EnvironmentLock) -> None
         builder = build(site)
         reach("environment.before_record")
         record = _seen(site, key, builder, time.monotonic() - begun)
+        sync_file_system(place.folder)  # after a loss of power, too, what has a record is whole
         place.write(record)
     except CommandFailedError as error:
         _abandon(place, lock)

@@ -5,6 +5,7 @@ Where the file, or an option, names a Python to use, the environment is not look
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def _listed(entry: Entry, environment: Environment) -> Listed:
     node = environment.conda_file
     path = f"{entry.path}.conda_file"
     if isinstance(node, Mapping):
-        return read_content(node, environment.name, "of this deployment")
+        return read_content(node, environment.name, _file_of(node))
     try:
         file = kinds.conda_file(node)
         document = read_document(near(file))
@@ -117,6 +118,12 @@ def _listed(entry: Entry, environment: Environment) -> Listed:
     listed = read_content(document.root, environment.name, file.stem)
     listed.problems += document.problems
     return listed
+
+
+def _file_of(node: Mapping) -> str:
+    """Return what an environment is called that has no name: as the file in which it stands."""
+    file = re.match(r"(.+):\d+:\d+$", node.place.origin)
+    return Path(file[1]).stem if file else "unnamed"
 
 
 def _unknown(entry: Entry, environment: Environment) -> Problem:

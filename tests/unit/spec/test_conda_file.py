@@ -180,6 +180,7 @@ def test_packages_may_stand_in_the_deployment_itself(folder: Path) -> None:
     assert packages is not None
     assert [line.text for line in (*packages.conda, *packages.pip)] == ["python=3.9", f"{folder}/package"]
     assert packages.conda[0].place.startswith("d.yml:1:")
+    assert packages.name == "d"
 
 
 @pytest.mark.parametrize("more", ["gristmill: {python: sh}\n", "gristmill: {use_current_python: true}\n"])
