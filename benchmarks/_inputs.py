@@ -47,15 +47,17 @@ def photographs(target: Path, count: int) -> None:
 
 
 def vectors(target: Path, count: int) -> None:
-    """Write arrays of vectors, and beside the folder the known ones that they are compared with."""
+    """Write arrays of vectors, and beside the folder the known ones that they are compared with.
+
+    They are whole numbers, so that their products are exact, in whatever order threads add them up.
+    """
     import numpy
 
     chance = numpy.random.default_rng(0)
-    numpy.save(target.parent / "known.npy", chance.standard_normal((KNOWN, DIMENSIONS), dtype="float32"))
-    for number in range(count):
-        numpy.save(
-            target / f"{number:05d}.npy", chance.standard_normal((VECTORS, DIMENSIONS), dtype="float32")
-        )
+    places = [(target.parent / "known.npy", KNOWN)]
+    places += [(target / f"{number:05d}.npy", VECTORS) for number in range(count)]
+    for path, rows in places:
+        numpy.save(path, chance.integers(-8, 9, (rows, DIMENSIONS)).astype("float32"))
 
 
 def _packages() -> Path:
