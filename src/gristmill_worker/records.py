@@ -107,6 +107,7 @@ class Scanner:
         self._blank = b" \t\r" if delimiter != b"\t" else b" \r"
         self._may_be_blank = re.compile(b"\n[\n" + self._blank + b"]")
         self._may_open = frozenset((delimiter or b"") + b"\n\r")
+        self._misplaced = re.compile(b"[^" + (delimiter or b"") + b'\n\r"]"')
         special = rb'["\n]|\r\n?|' + re.escape(delimiter or b",")
         self._special = re.compile(special)
         self._line_end = re.compile(rb"\n" if delimiter is None else rb"\r\n?|\n")
@@ -178,11 +179,15 @@ class Scanner:
         before_quotes = outside if ends_quoted else outside[:-1]
         if field == _PLAIN and before_quotes and not before_quotes[0]:
             return None, field
-        if not self._may_open.issuperset(map(_last, filter(None, before_quotes))):
-            return None, field
         text = b'"'.join(outside)
         if is_quoted or ends_quoted:
             text = b'"' * is_quoted + text + b'"' * ends_quoted
+        if len(text) < len(block) // 4:  # nearly all of it is quoted, so this is the sooner way
+            is_odd = self._misplaced.search(text) is not None
+        else:
+            is_odd = not self._may_open.issuperset(map(_last, filter(None, before_quotes)))
+        if is_odd:
+            return None, field
         if ends_quoted:
             return text, _QUOTED
         if not outside[-1]:

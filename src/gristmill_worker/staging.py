@@ -14,7 +14,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from gristmill_worker.records import BLOCK_BYTES, FRESH, Scanner, dialect_of, read_block
 from gristmill_worker.row_ranges import Input, RowRange, inputs_in
 
-_COPIED_BYTES = 1 << 20
+_COPIED_BYTES = 1 << 16
 #: So many places in a range are remembered.
 _MOST_FOUND = 10_000
 _PARQUET = (b".parquet", b".pqt")

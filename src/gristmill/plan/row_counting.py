@@ -163,7 +163,7 @@ class _Text:
                 yield from self._read_rows(before + split.rows)
             else:
                 assert split.bytes is not None, "a split has a bound"
-                yield from self._read_bytes(self._size if is_small else self._at + split.bytes)
+                yield from self._read_bytes(self._size if is_small else at + split.bytes)
             rows = self._rows - before
             if held is None:
                 held = RowRange(False, before - first, rows, at, self._at, header, *self._stamp)
@@ -194,13 +194,18 @@ class _Text:
         """Read up to the last row that ends before a byte; at least one row."""
         scanner, known, mark = self._scanner, self._scanner.state.rows, None
         while self._at < min(limit, self._size):
-            before = (scanner.state, self._at)
-            block = self._block(limit - self._at)
+            before, room = (scanner.state, self._at), limit - self._at
+            block = self._block(room)
+            is_over = len(block) > room
+            if is_over:  # it goes on behind the bound with a CR LF, or with more of CR
+                block = block[: room - 1 if block[room - 1 : room + 1] == b"\r\n" else room]
             scanner.feed(block)
             self._at += len(block)
             if scanner.state.rows > before[0].rows:
                 mark = before
             yield
+            if is_over:
+                break
         if self._at >= self._size:
             return
         rows = max(known + 1, scanner.state.rows)
