@@ -124,7 +124,9 @@ def test_a_scan_up_to_a_row_ends_behind_its_line_break(text: str, rows: int) -> 
 @example(text='a,b\n1,"never closed\n2,z\n', split=RowSplit(rows=1), extension=".csv", bom=True)
 @example(text="a\n\n\n1\n\n2\n \n\n", split=RowSplit(bytes=1), extension=".csv", bom=False)
 @example(text="aaaaa\na\r\na", split=RowSplit(bytes=8, has_header=False), extension=".csv", bom=False)
-@example(text="aaaaaaaa\r\n\r\n\r\na\r\na", split=RowSplit(bytes=17, has_header=False), extension=".csv", bom=True)
+@example(
+    text="aaaaaaaa\r\n\r\n\r\na\r\na", split=RowSplit(bytes=17, has_header=False), extension=".csv", bom=True
+)
 @example(text="aaaaa\na\r\r\r\na", split=RowSplit(bytes=8, has_header=False), extension=".csv", bom=False)
 @settings(max_examples=200)
 def test_pieces_joined_are_the_file(text: str, split: RowSplit, extension: str, bom: bool) -> None:
