@@ -104,6 +104,17 @@ def test_rows_are_numbered_over_the_pieces_of_each_file(scoring: ModuleType, tmp
     ]
 
 
+def test_name_that_is_not_utf_8_fails_nothing(scoring: ModuleType, tmp_path: Path) -> None:
+    path = os.path.join(tmp_path, os.fsdecode(b"\xff.csv"))
+    with open(path, "w") as file:
+        file.write("a\n1\n")
+
+    frame = scoring.run([path])
+
+    assert frame["file"].tolist() == [os.fsdecode(b"\xff.csv")]
+    assert frame["file"].dtype == object
+
+
 def test_without_our_context_a_file_has_its_bare_name(scoring: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a\n1\n")
 

@@ -66,6 +66,8 @@ def run(mini_batch: List[str], context: Any = None) -> Any:
 
 def score(path: str, name: str) -> Iterator[Any]:
     """Yield frames that have a row for each row of a file."""
+    import pandas as pd
+
     done = 0
     for piece in reader.pieces(path):
         try:
@@ -75,7 +77,8 @@ def score(path: str, name: str) -> Iterator[Any]:
         except Exception as error:
             raise BadFile("the model raised %s: %s" % (type(error).__name__, error)) from error
         predicted.insert(0, "row", range(done, done + len(predicted)))
-        predicted["file"] = name
+        # One object for all rows, where the text type of pandas would copy it, and refuse what is not UTF-8.
+        predicted["file"] = pd.Series(name, index=predicted.index, dtype=object)
         done += len(predicted)
         yield predicted
     if not done:
