@@ -89,7 +89,7 @@ def assignment_for(
         with_header=settings.include_output_header,
         provenance={
             "names": settings.provenance,
-            "deployment": deployment.name or Path(deployment.scoring_script).stem,
+            "deployment": deployment.called,
             "model_version": deployment.model.version if deployment.model is not None else None,
         },
         program_arguments=settings.program_arguments,

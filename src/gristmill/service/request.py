@@ -68,10 +68,7 @@ _RESERVED = ("failures.jsonl",)
 
 def made_up_name(deployment: Deployment) -> str:
     """Return ``<deployment or script>-<date>-<time>``, which sorts by age."""
-    script = Path(deployment.scoring_script)
-    named = deployment.model.path if deployment.is_generated and deployment.model is not None else script
-    stem = deployment.name or named.stem
-    stem = "".join(c if c.isalnum() and c.isascii() else "-" for c in stem).strip("-") or "job"
+    stem = "".join(c if c.isalnum() and c.isascii() else "-" for c in deployment.called).strip("-") or "job"
     now = datetime.now().astimezone()
     return f"{stem}-{now:%Y%m%d-%H%M%S}-{os.getpid() % 1000:03d}"
 

@@ -195,6 +195,13 @@ class Deployment:
     is_generated: bool = False
     """Whether the script is ours: that of an MLflow model that comes without one."""
 
+    @property
+    def called(self) -> str:
+        """Its name; without one that of its script, or of the model where the script is ours."""
+        if self.is_generated and self.model is not None:
+            return self.name or self.model.path.name
+        return self.name or Path(self.scoring_script).stem
+
 
 def affecting_results(settings: Settings) -> dict[str, Any]:
     """Give the settings that may change a byte of the output, as values for JSON.

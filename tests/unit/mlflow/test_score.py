@@ -104,6 +104,25 @@ def test_rows_are_numbered_over_the_pieces_of_each_file(scoring: ModuleType, tmp
     ]
 
 
+def test_part_of_a_file_has_the_numbers_and_the_name_of_the_whole(
+    scoring: ModuleType, tmp_path: Path
+) -> None:
+    part = str(tmp_path / "a.rows-70-71.csv")
+    source = SimpleNamespace(file=str(tmp_path / "in/a.csv"), first_row=70)
+    context = SimpleNamespace(input_folder=str(tmp_path / "in"), source={part: source})
+    Path(part).write_text("a\n1\n2\n")
+
+    frame = scoring.run([part], context)
+    Path(part).write_text("a\n1\nx\n")
+    with pytest.raises(
+        scoring.FileError, match=r"^a\.csv: column 'a', row 72: expected long, found 'x'$"
+    ) as caught:
+        scoring.run([part], context)
+
+    assert frame.values.tolist() == [[70, 2, "a.csv"], [71, 4, "a.csv"]]
+    assert caught.value.failed_files == [part]
+
+
 def test_name_that_is_not_utf_8_fails_nothing(scoring: ModuleType, tmp_path: Path) -> None:
     path = os.path.join(tmp_path, os.fsdecode(b"\xff.csv"))
     with open(path, "w") as file:

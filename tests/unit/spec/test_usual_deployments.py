@@ -320,6 +320,7 @@ def test_folder_of_an_mlflow_model_alone_has_the_defaults_of_a_newcomer(project:
     assert deployment.is_bare_script
     assert deployment.model is not None
     assert deployment.model.path == project / "mlflow"
+    assert deployment.called == "mlflow"
     assert deployment.settings.output_format is OutputFormat.CSV
     assert (deployment.settings.workers, deployment.settings.timeout_s) == (None, 600.0)
 

@@ -43,11 +43,19 @@ class Reader:
         self.has_names = bool(self.columns) and schema.has_input_names()
         self._told: set = set()  # type: ignore[type-arg]  # Python 3.8 cannot subscript set
 
-    def pieces(self, path: str) -> Iterator[Any]:
-        """Yield what the model gets of a file: one piece, or several of a large table."""
+    def pieces(self, path: str, first_row: int = 0) -> Iterator[Any]:
+        """Yield what the model gets of a file: one piece, or several of a large table.
+
+        Parameters
+        ----------
+        path
+            The file.
+        first_row
+            The number of its first row, from 0, where it is a part of another file.
+        """
         kind = os.path.splitext(path)[1].lower()
         if kind in TABLES:
-            yield from self._table(path, kind)
+            yield from self._table(path, kind, first_row + 1)
         elif len(self.columns) == 1 and type_name(self.columns[0]) == "binary":
             with open(path, "rb") as file:
                 name = self.columns[0].name if self.has_names else 0
@@ -63,9 +71,8 @@ class Reader:
             array = image(path, spec)
             yield {spec.name: array} if spec is not None and spec.name else array
 
-    def _table(self, path: str, kind: str) -> Iterator[Any]:
+    def _table(self, path: str, kind: str, first: int) -> Iterator[Any]:
         in_pieces = self.has_names and os.path.getsize(path) > self.large_bytes
-        first = 1
         for piece in self._read(path, kind, self.chunk_rows if in_pieces else None):
             if self.tensors:
                 yield self._arrays(piece)

@@ -54,7 +54,7 @@ def run(mini_batch: List[str], context: Any = None) -> Any:
     problems: Dict[str, Exception] = {}
     for path in mini_batch:
         try:
-            frames += score(path, shown_name(path, context))
+            frames += score(path, context)
         except MemoryError:
             raise
         except Exception as error:  # whatever the file, or the model about it, has come up with
@@ -64,12 +64,13 @@ def run(mini_batch: List[str], context: Any = None) -> Any:
     return pd.concat(frames, ignore_index=True)
 
 
-def score(path: str, name: str) -> Iterator[Any]:
+def score(path: str, context: Any) -> Iterator[Any]:
     """Yield frames that have a row for each row of a file."""
     import pandas as pd
 
-    done = 0
-    for piece in reader.pieces(path):
+    name, first = shown_name(path, context), first_row(path, context)
+    done = first
+    for piece in reader.pieces(path, first):
         try:
             predicted = as_frame(model.predict(piece))
         except (MemoryError, BadFile):
@@ -81,14 +82,21 @@ def score(path: str, name: str) -> Iterator[Any]:
         predicted["file"] = pd.Series(name, index=predicted.index, dtype=object)
         done += len(predicted)
         yield predicted
-    if not done:
+    if done == first:
         raise BadFile("there are no rows in it, or the model returned none")
 
 
 def shown_name(path: str, context: Any) -> str:
     """Return a file's name, with the folders that it lies in below the input folder."""
-    folder = getattr(context, "input_folder", None) or os.path.dirname(path)
-    return os.path.relpath(path, folder)
+    source = getattr(context, "source", {}).get(path)  # Gristmill may split a file by rows
+    file = path if source is None else source.file
+    return os.path.relpath(file, getattr(context, "input_folder", None) or os.path.dirname(file))
+
+
+def first_row(path: str, context: Any) -> int:
+    """Return the number of the first row in its file, from 0."""
+    source = getattr(context, "source", {}).get(path)
+    return 0 if source is None else int(source.first_row)
 
 
 def blame(problems: Dict[str, Exception], context: Any) -> FileError:
