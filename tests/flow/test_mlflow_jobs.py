@@ -118,6 +118,24 @@ def test_a_bad_file_can_be_run_again_on_the_terminal(scored: Scored) -> None:
     assert REASONS["b.csv"] in ended.out + ended.err
 
 
+def test_with_rows_as_items_one_bad_row_costs_one_row(scored: Scored) -> None:
+    mill = scored.mill
+    mill.inputs(
+        {"long.csv": "length,width\n" + "".join(f"{n},{'x' if n == 3 else 1}\n" for n in range(7))}, "rows"
+    )
+    mill.write("split.yml", f"model: hearts\ngristmill: {{split_rows: 3}}\n{TIMEOUT}")
+    words = ["--input", "rows", "--output-path", "split", "--job-name", "split"]
+
+    ended = mill.type("run", "split.yml", *words, "--use-current-python", "--json")
+
+    assert ended.counts == (7, 6, 1, 0), ended.err
+    rows = [f"{n},{n + 1}.0,long.csv\n" for n in range(7) if n != 3]
+    assert (mill.root / "split/predictions.csv").read_text() == "".join(rows)
+    (failure,) = map(json.loads, (mill.root / "split/failures.jsonl").read_text().splitlines())
+    assert (failure["file"], failure["first_row"]) == ("long.csv", 3)
+    assert "long.csv: column 'width', row 4: expected double, found 'x'" in failure["message"]
+
+
 # Models that cannot be used
 
 
