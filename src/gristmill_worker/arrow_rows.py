@@ -159,7 +159,8 @@ class ArrowRows:
         numpy, compute, arrow = self._numpy, self._compute, self._arrow
         some = values[start:end]
         missing = numpy.isnan(some)
-        texts = compute.cast(arrow.array(some, mask=missing), "string")
+        has_gaps = missing.any()
+        texts = compute.cast(arrow.array(some, mask=missing) if has_gaps else arrow.array(some), "string")
         size = numpy.abs(some)
         smallest, largest = _PLAIN[some.dtype.itemsize]
         plain = ((size >= smallest) & (size < largest)) | (some == 0)

@@ -9,6 +9,7 @@ from gristmill.plan.manifest import Manifest
 from gristmill.plan.sample import NOT_SAMPLED
 from gristmill.run.job_folder import Job, Projection
 from gristmill.run.ledger import Ledger
+from gristmill.spec.values import OutputFormat
 
 
 def projection_of(job: Job, ledger: Ledger, manifest: Manifest, peak_bytes: int) -> Projection | None:
@@ -36,12 +37,27 @@ def projection_of(job: Job, ledger: Ledger, manifest: Manifest, peak_bytes: int)
         return None
     files = job.deployment.settings.limit or items
     whole = items * (files + left_out) // files
+    is_parquet = job.deployment.settings.output_format is OutputFormat.PARQUET
+    fixed = footer_bytes(job.target) if is_parquet else 0
     return Projection(
         items=whole,
         seconds=ledger.run_seconds / items * whole / job.workers,
-        output_bytes=_size_below(job.output) * whole // items,
+        output_bytes=fixed + (_size_below(job.output) - fixed) * whole // items,
         memory_bytes=peak_bytes * job.workers,
     )
+
+
+def footer_bytes(path: Path) -> int:
+    """Return how much of a Parquet file does not grow with its rows; 0 where it cannot be read.
+
+    The file ends in its footer, the length of that in 4 bytes, and a mark of 4; it begins with the mark.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(-8, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little") + 12
+    except OSError:
+        return 0
 
 
 def _size_below(folder: Path) -> int:

@@ -23,6 +23,7 @@ from gristmill.run import row_groups
 from gristmill.run import table as table_module
 from gristmill.run.assembling import AssembledFile
 from gristmill.run.placed import PlacedRanges
+from gristmill.run.projection import footer_bytes
 from gristmill.run.published_table import PublishedTable
 from gristmill.run.records import Placed
 from gristmill.run.table import Table, Written
@@ -124,6 +125,13 @@ def test_the_bytes_do_not_depend_on_where_ranges_end(
     assert parts.path.read_bytes() == whole.path.read_bytes()
     whole.placed.close()
     parts.placed.close()
+
+
+def test_a_projection_leaves_the_footer_out(tmp_path: Path) -> None:
+    made = written(tmp_path, [[[{"p": 1}]]])
+    assert footer_bytes(made.path) == pq.ParquetFile(made.path).metadata.serialized_size + 12
+    assert footer_bytes(tmp_path / "none") == 0
+    made.placed.close()
 
 
 def test_row_groups_have_a_useful_size(tmp_path: Path) -> None:
