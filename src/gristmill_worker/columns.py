@@ -9,7 +9,7 @@ import sys
 from itertools import chain
 from typing import Any, Dict, List, Sequence, Tuple
 
-from gristmill_worker.cells import json_text
+from gristmill_worker.cells import is_array, json_text
 from gristmill_worker.encoded import BadReturn
 from gristmill_worker.provenance import Origin, Provenance
 
@@ -94,12 +94,12 @@ def _with_front(frame: Any, front: Dict[str, Sequence[Any]]) -> Any:
 
 
 def with_json(frame: Any) -> Any:
-    """Return a frame in which dicts, lists and tuples are JSON texts, as they are in a list of dicts."""
+    """Return a frame in which dicts, lists, tuples and arrays are JSON, as they are in a list of dicts."""
     nested: List[Tuple[int, Any]] = []
     for place, dtype in enumerate(frame.dtypes):
         if str(dtype) == "object":
             values = frame.iloc[:, place]
-            if any(issubclass(kind, (dict, list, tuple)) for kind in set(map(type, values.array))):
+            if any(map(_is_nested, set(map(type, values.array)))):
                 nested.append((place, values.map(_json_if_nested)))
     if not nested:
         return frame
@@ -112,4 +112,10 @@ def with_json(frame: Any) -> Any:
 
 
 def _json_if_nested(value: Any) -> Any:
-    return json_text(value) if isinstance(value, (dict, list, tuple)) else value
+    if not _is_nested(type(value)):
+        return value
+    return json_text(value.tolist() if is_array(type(value)) else value)
+
+
+def _is_nested(kind: type) -> bool:
+    return issubclass(kind, (dict, list, tuple)) or (is_array(kind) and hasattr(kind, "tolist"))

@@ -184,6 +184,8 @@ def test_a_column_that_provenance_adds_too_is_refused_with_what_to_do(
 
 
 def test_nested_values_of_a_csv_frame_are_json() -> None:
-    frame = pd.DataFrame({"d": pd.Series([{"a": "x"}, None, [True]], dtype=object), "n": [1, 2, 3]})
+    values = [{"a": "x"}, None, [True], np.zeros(2000, int), "x"]
+    frame = pd.DataFrame({"d": pd.Series(values, dtype=object), "n": range(5)})
     data = encoder("csv", "score.py")(frame, []).data
-    assert data == b'"{""a"": ""x""}",1\n,2\n[true],3\n'
+    zeros = b"[" + b", ".join([b"0"] * 2000) + b"]"
+    assert data == b'"{""a"": ""x""}",0\n,1\n[true],2\n"' + zeros + b'",3\nx,4\n'
