@@ -128,6 +128,10 @@ BARS: tuple[Target, ...] = (
     _most(
         "P6-wall", "poisons", 1.3, "×", "seven poisons, 10,000 files: wall less deaths, timeouts; clean = 1"
     ),
+    _least("tune-forest", "tuning", 0.9, "×", "tune's choice against a grid: a call costs more than a file"),
+    _least("tune-magika", "tuning", 0.9, "×", "tune's choice against a grid: Magika"),
+    _least("tune-service", "tuning", 0.9, "×", "tune's choice against a grid: a script that only waits"),
+    _least("tune-memory", "tuning", 0.9, "×", "tune's choice against a grid: much memory for each file"),
 )
 
 #: Why a bar is missed, by its id, where the benchmark cannot know: found by a profile, told on the page.
