@@ -179,8 +179,10 @@ def test_environment_is_that_of_the_model_and_says_what_it_lacks(mill: Mill, fil
         (mill.root / "odd/python-env.yaml").rename(mill.root / "odd/python_env.yaml")
     mill.variables = {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
 
+    built = mill.type("env", "build", "odd")
     ended = mill.run()
 
+    assert built.status == 0, built.err
     assert ended.status == 1
     message = ended.view["message"]
     assert "the package mlflow-skinny is not in " in message

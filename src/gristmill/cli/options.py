@@ -159,12 +159,12 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _tune_options(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "%(prog)s DEPLOYMENT.yml|SCRIPT.py --input PATH [--budget S] [options]"
+    parser.usage = "%(prog)s DEPLOYMENT.yml|SCRIPT.py|MODEL --input PATH [--budget S] [options]"
     parser.add_argument(
         "deployment",
-        metavar="DEPLOYMENT.yml|SCRIPT.py",
+        metavar="DEPLOYMENT.yml|SCRIPT.py|MODEL",
         type=path_argument,
-        help="a deployment, or a scoring script alone",
+        help="a deployment, a scoring script alone, or the folder of an MLflow model",
     )
     parser.add_argument(
         "--input", metavar="PATH", type=path_argument, required=True, help="a folder of files, or one file"
@@ -271,9 +271,9 @@ def _job_options(parser: argparse.ArgumentParser) -> None:
 def _env_build_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
-        metavar="DEPLOYMENT.yml|CONDA.yml",
+        metavar="DEPLOYMENT.yml|CONDA.yml|MODEL",
         type=path_argument,
-        help="a deployment, an environment's file, or a conda file",
+        help="a deployment, an environment's file, a conda file, or the folder of an MLflow model",
     )
     parser.add_argument("--offline", action="store_true", help="fetch nothing from a network")
     _list_options(parser)

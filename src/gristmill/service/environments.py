@@ -81,7 +81,7 @@ def build_environment(
     Parameters
     ----------
     path
-        A deployment, an environment's file, or a conda file.
+        A deployment, an environment's file, a conda file, or the folder of an MLflow model.
     home
         Where environments are kept.
     say
@@ -213,13 +213,14 @@ def view_of(environments: Environments, key: str) -> EnvironmentView:
 
 def _asked_for(path: Path) -> tuple[Packages, Path | None, dict[str, str]]:
     """Return what a file lists, with the code and the variables of a deployment."""
-    if not path.is_file():
+    is_model = (path / "MLmodel").is_file()
+    if not path.is_file() and not is_model:
         what = "is a folder; give the file itself" if path.is_dir() else "no such file"
         raise SpecError(f"{path}: {what}")
-    root = read_document(path).root
-    if "dependencies" in root.entries:
+    root = None if is_model else read_document(path).root
+    if root is not None and "dependencies" in root.entries:
         return load_conda_file(path), None, {}
-    if "conda_file" in root.entries:
+    if root is not None and "conda_file" in root.entries:
         return load_environment_packages(path), None, {}
     deployment = load(path)
     if deployment.packages is None:

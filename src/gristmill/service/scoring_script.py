@@ -58,14 +58,7 @@ def write_scoring_script(request: ScoringScriptRequest) -> ScoringScript:
     OutputError
         A file exists already, or cannot be written.
     """
-    model = Path(os.path.abspath(request.model))
-    if model.name == FILE and model.is_file():
-        model = model.parent
-    if not (model / FILE).is_file():
-        near = "" if model.exists() else neighbour(model)
-        raise SpecError(
-            f"{request.model}: no MLflow model: there is no file {FILE} in it; give its folder{near}"
-        )
+    model = _model_folder(request.model)
     found = read_mlflow_model(ModelReference(path=model, name=None, version=None, type="mlflow_model"))
     wrong = [str(one) for one in found if one.is_error]
     if wrong:
@@ -79,6 +72,17 @@ def write_scoring_script(request: ScoringScriptRequest) -> ScoringScript:
         _write(file, text)
     deployment, *_ = texts
     return ScoringScript(deployment=deployment, files=tuple(texts), notices=tuple(map(str, found)))
+
+
+def _model_folder(given: Path) -> Path:
+    """Return the folder of the model; its description is taken for it."""
+    model = Path(os.path.abspath(given))
+    if model.name == FILE and model.is_file():
+        model = model.parent
+    if not (model / FILE).is_file():
+        near = "" if model.exists() else neighbour(model)
+        raise SpecError(f"{given}: no MLflow model: there is no file {FILE} in it; give its folder{near}")
+    return model
 
 
 def _write(file: Path, text: str) -> None:

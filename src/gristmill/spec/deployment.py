@@ -20,6 +20,7 @@ from gristmill.spec.file_kind import other_kind
 from gristmill.spec.generated import variables, with_script
 from gristmill.spec.kinds import neighbour
 from gristmill.spec.layout import canonical
+from gristmill.spec.model_environment import with_skinny
 from gristmill.spec.notices import notices
 from gristmill.spec.overrides import Override, lay_over
 from gristmill.spec.problems import Problem, lines
@@ -166,7 +167,10 @@ def _generated(deployment: Deployment, file: DeploymentFile) -> Deployment:
     isolates = True if settings.isolate_failures is None else settings.isolate_failures
     told = {**variables(file.gristmill), **settings.environment_variables}
     settings = replace(settings, isolate_failures=isolates, environment_variables=told)
-    return replace(deployment, is_generated=True, settings=settings)
+    packages = deployment.packages
+    if packages is not None and file.gristmill.mlflow.skinny:
+        packages = with_skinny(packages)
+    return replace(deployment, is_generated=True, settings=settings, packages=packages)
 
 
 def _lenient_with_few(deployment: Deployment) -> Deployment:

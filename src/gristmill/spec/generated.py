@@ -68,14 +68,8 @@ def with_script(root: Mapping) -> Scripted:
         return Scripted(root=root)
     filled = tree({"code": str(FOLDER), "scoring_script": SCRIPT}, root.place)
     entries = {**root.entries, _CODE: Entry(path=_CODE, place=root.place, node=filled)}
-    if not os.path.isfile(found.path / "MLmodel"):
-        what = (
-            f"is no MLflow model: there is no file MLmodel in it {got(model.node)}; give the folder with it"
-        )
-        problem = Problem(place=model.place, path=model.path, what=what)
-        return Scripted(root=Mapping(place=root.place, entries=entries), is_generated=True, problem=problem)
-    notices = []
-    if _ENVIRONMENT not in entries or is_null(entries[_ENVIRONMENT].node):
+    problem, notices = _no_model(model, found.path), []
+    if problem is None and (_ENVIRONMENT not in entries or is_null(entries[_ENVIRONMENT].node)):
         own = model_environment(found.path, model.place)
         if own is not None:
             entries[_ENVIRONMENT] = own
@@ -83,7 +77,15 @@ def with_script(root: Mapping) -> Scripted:
             what = "does not say which packages it needs (conda.yaml); the active Python runs it"
             notices.append(Problem(place=model.place, path=model.path, what=what))
     scripted = Mapping(place=root.place, entries=entries)
-    return Scripted(root=scripted, is_generated=True, notices=tuple(notices))
+    return Scripted(root=scripted, is_generated=True, problem=problem, notices=tuple(notices))
+
+
+def _no_model(entry: Entry, folder: Path) -> Problem | None:
+    """Say that a folder is no MLflow model, although the document says so."""
+    if os.path.isfile(folder / "MLmodel"):
+        return None
+    what = f"is no MLflow model: there is no file MLmodel in it {got(entry.node)}; give the folder with it"
+    return Problem(place=entry.place, path=entry.path, what=what)
 
 
 def variables(extensions: Extensions) -> dict[str, str]:

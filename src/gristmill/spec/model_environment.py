@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gristmill.errors import SpecError
 from gristmill.spec.document import read_document
+from gristmill.spec.packages import Line, Packages
 from gristmill.spec.tree import Entry, Mapping, Node, Place, Scalar, Sequence, tree
 
 CONDA, VIRTUALENV, PIP = "conda.yaml", "python_env.yaml", "requirements.txt"
 """The files that say what a model needs; the first one that is there counts."""
 _DESCRIPTION = "MLmodel"
+_MLFLOW = re.compile(r"mlflow(?:\[[^\]]*\])?(?=\s*(?:[=<>!~;,]|$))", re.IGNORECASE)
+_PANDAS = re.compile(r"pandas(?![\w.-])", re.IGNORECASE)
 
 
 def model_environment(model: Path, place: Place) -> Entry | None:
@@ -48,6 +53,23 @@ def model_environment(model: Path, place: Place) -> Entry | None:
         "conda_file": Entry(path="environment.conda_file", place=place, node=conda_file),
     }
     return Entry(path="environment", place=place, node=Mapping(place=place, entries=entries))
+
+
+def with_skinny(packages: Packages) -> Packages:
+    """Take ``mlflow-skinny`` of the same version where ``mlflow`` is listed, and pandas, which that lacks.
+
+    Parameters
+    ----------
+    packages
+        What is listed; only lines for pip are looked at.
+    """
+    found = next((line for line in packages.pip if _MLFLOW.match(line.text)), None)
+    if found is None:
+        return packages
+    pip = [replace(line, text=_MLFLOW.sub("mlflow-skinny", line.text, count=1)) for line in packages.pip]
+    if not any(_PANDAS.match(line.text) for line in (*pip, *packages.conda)):
+        pip.append(Line(text="pandas", place=found.place))
+    return replace(packages, pip=tuple(pip))
 
 
 def _of_virtualenv(model: Path) -> Node:

@@ -187,6 +187,7 @@ class MlflowSection(Section):
     """``gristmill.mlflow:``, for MLflow models without a script."""
 
     chunk_rows: Count | None = None
+    skinny: Flag = False
 
 
 class Extensions(Section):

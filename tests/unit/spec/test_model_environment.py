@@ -69,6 +69,24 @@ def test_settings_of_environments_hold_for_it(model: Path) -> None:
     assert found.strict_python
 
 
+@pytest.mark.parametrize(
+    ("pip", "taken"),
+    [
+        (["mlflow==3.1", "scipy"], ["mlflow-skinny==3.1", "scipy", "pandas"]),
+        (["mlflow[extras]>=2,<4", "pandas==2.0"], ["mlflow-skinny>=2,<4", "pandas==2.0"]),
+        (["mlflow", "pandas-stubs"], ["mlflow-skinny", "pandas-stubs", "pandas"]),
+        (["mlflow-skinny==3.1"], ["mlflow-skinny==3.1"]),
+        (["azureml-mlflow"], ["azureml-mlflow"]),
+    ],
+)
+def test_skinny_is_taken_where_it_is_asked_for(model: Path, pip: list[str], taken: list[str]) -> None:
+    (model / "requirements.txt").write_text("\n".join(pip))
+    skinny = Override(path="gristmill.mlflow.skinny", value=True, origin="--set")
+
+    assert listed(packages(model))[1] == pip
+    assert listed(packages(model, skinny))[1] == taken
+
+
 def test_what_the_deployment_says_stands_above_it(model: Path) -> None:
     (model / "conda.yaml").write_text(FILES["conda.yaml"])
     current = Override(path="gristmill.use_current_python", value=True, origin="--use-current-python")
