@@ -191,6 +191,8 @@ def _gain(measured: Measurements, recommended: Recommendation) -> str:
 def _why_size(measured: Measurements, recommended: Recommendation) -> str:
     size, call = recommended.mini_batch_size, _seconds(recommended.call_s)
     share = f"{recommended.fixed_share:.0%}"
+    if recommended.expected == recommended.as_it_is:
+        return f"as it is now; a call takes {call}, and another size wins nothing worth having"
     if size >= measured.files.files:
         return f"all files are one mini-batch of {call}"
     if -(-measured.files.files // size) <= recommended.workers:
