@@ -156,22 +156,21 @@ class _Text:
             yield from self._read_rows(1)
             header, first, begin = self._at, self._rows, self._at
         held: RowRange | None = None
-        is_small = split.bytes is not None and self._size <= split.bytes
+        at = begin
         while self._at < self._size:
-            before, at = self._rows, begin if held is None else self._at
-            if split.rows is not None:
-                yield from self._read_rows(before + split.rows)
-            else:
-                assert split.bytes is not None, "a split has a bound"
-                yield from self._read_bytes(self._size if is_small else at + split.bytes)
+            before = self._rows
+            for _ in self._read(split, before, at):
+                if held is not None and self._scanner.state.rows > before:
+                    yield held
+                    held = None
+                yield None
             rows = self._rows - before
+            if held is not None and rows:  # a last row without a line break
+                yield held
+                held = None
             if held is None:
                 held = RowRange(False, before - first, rows, at, self._at, header, *self._stamp)
-            elif not rows:
-                held = held._replace(end=self._at)
-            else:
-                yield held
-                held = RowRange(False, before - first, rows, at, self._at, header, *self._stamp)
+            at = self._at
         if self._scanner.is_in_quotes:
             self.open_quote = max(0, self._rows - first - 1)
         if held is None:
@@ -183,6 +182,14 @@ class _Text:
     def _rows(self) -> int:
         """The rows so far."""
         return self._scanner.rows_at_end if self._at >= self._size else self._scanner.state.rows
+
+    def _read(self, split: RowSplit, before: int, begin: int) -> Iterator[None]:
+        """Read the rows of the next piece."""
+        if split.rows is not None:
+            return self._read_rows(before + split.rows)
+        assert split.bytes is not None, "a split has a bound"
+        is_small = self._size <= split.bytes
+        return self._read_bytes(self._size if is_small else begin + split.bytes)
 
     def _read_rows(self, rows: int) -> Iterator[None]:
         """Read up to where so many rows are complete, or the end."""

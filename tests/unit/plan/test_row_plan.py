@@ -12,7 +12,8 @@ from gristmill.plan import lookup
 from gristmill.plan.lookup import Place
 from gristmill.plan.manifest import Manifest
 from gristmill.plan.planner import Planner
-from gristmill.plan.row_counting import RowSplit, kind_of, ranges_of
+from gristmill.plan.row_counting import Kind, RowSplit, kind_of, ranges_of
+from gristmill_worker import records
 
 
 @pytest.fixture
@@ -163,3 +164,12 @@ def test_many_files_that_cannot_be_split_are_counted(tmp_path: Path) -> None:
     assert (len(manifest.notices), manifest.items) == (6, 9)
     assert manifest.notices[-1].startswith("4 more files could not be split by rows")
     manifest.close()
+
+
+def test_a_piece_is_known_once_a_row_behind_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "BLOCK_BYTES", 2)
+    path = tmp_path / "t.csv"
+    path.write_text("n\n" + "1\n" * 100)
+    found = list(ranges_of(os.fsencode(path), Kind.CSV, RowSplit(rows=10), []))
+    pieces = [number for number, one in enumerate(found) if one is not None]
+    assert (len(pieces), pieces[0]) == (10, 11)  # after the pauses of the header and of ten rows
