@@ -17,6 +17,8 @@ import os
 from typing import List, NamedTuple, Optional
 
 MARK = b"//"
+#: Bytes in the name of a file, on most file systems.
+_LONGEST_NAME = 255
 
 
 class RowRange(NamedTuple):
@@ -76,7 +78,9 @@ class Input(NamedTuple):
             return self.name
         stem, extension = os.path.splitext(self.name)
         first = self.first_row
-        return b"%s.rows-%d-%d%s" % (stem, first, first + self.rows - 1, extension)
+        rows = b".rows-%d-%d%s" % (first, first + self.rows - 1, extension)
+        over = len(os.path.basename(stem)) + len(rows) - _LONGEST_NAME
+        return (stem[:-over] if over > 0 else stem) + rows
 
 
 def parsed(entry: bytes) -> Input:

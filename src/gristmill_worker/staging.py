@@ -6,6 +6,7 @@ of these rows; one of a ``jsonl`` file these bytes alone; one of a Parquet file 
 metadata. A file that is not split is passed as it is.
 """
 
+import errno
 import os
 import shutil
 import sys
@@ -128,7 +129,6 @@ class Stage:
 
     def _staged(self, one: Input, original: bytes) -> bytes:
         target = os.path.join(self._folder, one.piece_name)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
         try:
             source = os.open(original, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -136,10 +136,14 @@ class Stage:
             raise StagingError(_about(one, words % (error.strerror, _WANTED))) from error
         try:
             _check_unchanged(one, source)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
             if original.lower().endswith(_PARQUET):
                 _write_parquet(one, os.fsdecode(original), os.fsdecode(target))
             else:
                 _write_text(one, source, target, self._bytes_of(one, source))
+        except OSError as error:
+            words = _NO_ROOM % (os.fsdecode(one.name), error.strerror or error)
+            raise OSError(error.errno or errno.EIO, words, os.fsdecode(self._folder)) from error
         finally:
             os.close(source)
         return target
@@ -166,6 +170,7 @@ class Stage:
         return (begin if one.skipped else found.begin), end
 
 
+_NO_ROOM = "the rows of %s cannot be put into the temporary folder (TMPDIR), a piece for each worker: %s"
 _WANTED = "to be scored, so put it back as it was, or score the input as a new job"
 
 
