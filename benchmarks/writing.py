@@ -34,7 +34,7 @@ from gristmill_worker.rows import Encoded, encoder
 
 FILES = ["a", "b"]
 ENOUGH_MB = 200
-WHY_NOT = "half of it is the search for the shortest digits of each float; a busy machine has cold caches"
+WHY_NOT = "half of it is the search for the shortest digits of floats; the rest varies with the disk"
 
 
 def main() -> int:

@@ -198,6 +198,11 @@ MENDED = Shape(
     options=("--format", "csv", "--max-retries", "0", "--error-threshold", "-1"),
     files=40,
 )
+MENDED_PARQUET = replace(
+    MENDED,
+    name="mended parquet",
+    options=("--format", "parquet", "--max-retries", "0", "--error-threshold", "-1"),
+)
 MANY = Shape(
     name="many",
     script=ROWS_SCRIPT,

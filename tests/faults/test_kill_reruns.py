@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from faults.killing import KilledJob
-from faults.scripts import MENDED
+from faults.scripts import MENDED, MENDED_PARQUET
 from gristmill.faults import POINTS, RERUN_POINTS
 from gristmill.service.jobs import Jobs
 
@@ -115,3 +115,26 @@ def test_a_rerun_of_a_rerun_that_was_killed_at_its_end_has_nothing_to_do(failed:
     failed.strike("rerun", "job.after_ending:1", "tree", REPAIRED)
 
     assert Jobs(failed.home).rerun("killed") is None
+
+
+@pytest.fixture(scope="module")
+def mended_parquet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    job = KilledJob(tmp_path_factory.mktemp("mended-parquet"), MENDED_PARQUET)
+    assert job.run_to_the_end("run", REPAIRED) == 0, job.said
+    return job.outputs()
+
+
+@pytest.mark.parametrize("fault", ["publish.after_write:1", "replace.after_record:1"])
+def test_a_killed_rerun_of_a_parquet_file_goes_on(
+    fault: str, tmp_path: Path, mended_parquet: dict[str, bytes]
+) -> None:
+    job = KilledJob(tmp_path, MENDED_PARQUET)
+    assert job.run_to_the_end("run") == 0, job.said
+    old = job.outputs()["predictions.parquet"]
+    job.strike("rerun", fault, "tree", REPAIRED)
+    assert job.verification.problems == ()
+    assert job.outputs()["predictions.parquet"] in (old, mended_parquet["predictions.parquet"])
+
+    job.complete(REPAIRED)
+
+    assert job.problems(mended_parquet) == []
