@@ -48,7 +48,8 @@ def run(
     Parameters
     ----------
     script_or_deployment
-        A scoring script (``.py``) or a deployment (``.yml``, ``.yaml`` or ``.json``).
+        A scoring script (``.py``), a deployment (``.yml``, ``.yaml`` or ``.json``), or the folder of an
+        MLflow model.
     input
         A folder of files, or one file.
     output

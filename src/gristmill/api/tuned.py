@@ -80,7 +80,8 @@ def tune(
     Parameters
     ----------
     script_or_deployment
-        A scoring script (``.py``) or a deployment (``.yml``, ``.yaml`` or ``.json``).
+        A scoring script (``.py``), a deployment (``.yml``, ``.yaml`` or ``.json``), or the folder of an
+        MLflow model.
     input
         A folder of files, or one file.
     budget

@@ -147,6 +147,24 @@ def test_columns_without_names_must_be_as_many(reader: Make, tmp_path: Path) -> 
         list(reader(column("long", None)).pieces(str(tmp_path / "a.csv")))
 
 
+class Map:
+    """The name of this type is what counts."""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.csv", "a,b\n1,x\n2,y\n"), ("a.json", '[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]')],
+)
+def test_one_unnamed_input_of_dicts_gets_a_dict_for_each_row(
+    reader: Make, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    spec = column("any", None)
+    spec.type = Map()
+
+    assert whole(reader(spec), tmp_path / name) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+
+
 # Arrays
 
 

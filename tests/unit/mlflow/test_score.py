@@ -176,6 +176,19 @@ def test_file_is_blamed_with_what_is_wrong_with_it(
     assert caught.value.__cause__ is None if cause is None else isinstance(caught.value.__cause__, cause)
 
 
+def test_of_mlflow_s_own_refusals_the_end_is_told(
+    scoring: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def predict(table: Any) -> Any:
+        raise ValueError(f"Failed to enforce schema of data '{table}' with schema '[]'. Error: No such type")
+
+    monkeypatch.setattr(scoring, "model", SimpleNamespace(predict=predict))
+    (tmp_path / "a.csv").write_text("a\n1\n")
+
+    with pytest.raises(scoring.FileError, match=r"^a\.csv: the model raised ValueError: No such type$"):
+        scoring.run([str(tmp_path / "a.csv")])
+
+
 def test_want_of_memory_is_nobody_s_file(
     scoring: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

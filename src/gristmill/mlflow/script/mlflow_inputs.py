@@ -77,6 +77,9 @@ class Reader:
             if self.tensors:
                 yield self._arrays(piece)
                 continue
+            if self._takes_records():
+                yield piece if isinstance(piece, list) else as_table(piece).to_dict("records")
+                continue
             table = as_table(piece)
             if self.has_names:
                 others = unknown(table, self.columns)
@@ -88,6 +91,11 @@ class Reader:
             first += len(table)
             if len(table):
                 yield table
+
+    def _takes_records(self) -> bool:
+        """Say whether one unnamed input is a ``dict`` for each row, as type hints of a model make it."""
+        kinds = [type(spec.type).__name__ for spec in self.columns]
+        return not self.has_names and kinds in (["Map"], ["Object"])
 
     def _read(self, path: str, kind: str, rows: Optional[int]) -> Iterator[Any]:
         if kind == ".csv":

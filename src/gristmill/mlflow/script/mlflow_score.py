@@ -76,7 +76,8 @@ def score(path: str, context: Any) -> Iterator[Any]:
         except (MemoryError, BadFile):
             raise
         except Exception as error:
-            raise BadFile("the model raised %s: %s" % (type(error).__name__, error)) from error
+            said = str(error).rpartition(" Error: ")[2]  # MLflow puts all of the data in front
+            raise BadFile("the model raised %s: %s" % (type(error).__name__, said)) from error
         predicted.insert(0, "row", range(done, done + len(predicted)))
         # One object for all rows, where the text type of pandas would copy it, and refuse what is not UTF-8.
         predicted["file"] = pd.Series(name, index=predicted.index, dtype=object)
