@@ -53,9 +53,18 @@ def checked(table: Any, specs: List[Any], first: int, is_untyped: bool) -> Any:
         if others:
             message += "; found is %s, which the signature does not know" % ", ".join(map(repr, others))
         raise BadFile(message)
-    found = table[[spec.name for spec in there]].copy()
+    changed = {}
     for spec in there:
-        found[spec.name] = Column(spec, first, is_untyped).converted(table[spec.name])
+        values = table[spec.name]
+        converted = Column(spec, first, is_untyped).converted(values)
+        if converted is not values:
+            changed[spec.name] = converted
+    names = [spec.name for spec in there]
+    found = table if list(table.columns) == names else table[names]
+    if changed:
+        found = found.copy()
+        for name, converted in changed.items():
+            found[name] = converted
     return found
 
 
@@ -99,6 +108,8 @@ class Column:
         """Take numbers out of text: any that can be had without loss."""
         np, pd = imported("numpy", "numpy", _TABLES), imported("pandas", "pandas", _TABLES)
         wanted = np.dtype(_NUMBERS[self.type])
+        if values.dtype == wanted:
+            return values
         if values.dtype.kind == "b":
             raise self._wrong(values, [False])
         numbers = values if values.dtype.kind in "iuf" else pd.to_numeric(values, errors="coerce")
