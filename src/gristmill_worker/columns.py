@@ -32,6 +32,8 @@ def columns_of(
             columns = {"file": files, **columns}
     if not columns:
         columns = {"file": files if matching else [""] * len(elements), "prediction": elements}
+    if not provenance.names:
+        return columns
     return _behind(provenance.columns(len(elements), files, origin), columns)
 
 

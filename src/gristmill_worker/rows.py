@@ -78,7 +78,7 @@ def encoder(
     def encode(
         result: object, files: Sequence[str], mini_batch: int = 0, numbers: Optional[Sequence[int]] = None
     ) -> Encoded:
-        origin = Origin(mini_batch, numbers)
+        origin = mini_batch, numbers
         if isinstance(result, (list, tuple)):
             return encode_list(result, files, origin) if result else _NO_ROWS
         if "pandas.DataFrame" in lineage(type(result)):
