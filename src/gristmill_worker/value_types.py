@@ -9,7 +9,7 @@ types, as text), and ``null`` for a column in which all is missing. What each lo
 import base64
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from gristmill_worker.cells import is_missing, json_bytes, json_value, lineage
@@ -192,7 +192,10 @@ def _times(values: List[Any]) -> Typed:
 
 
 def _durations(values: List[Any]) -> Typed:
-    return "duration[us]", [None if value is None else value // _MICROSECOND for value in values]
+    spans = [None if value is None else value // _MICROSECOND for value in values]
+    if any(span is not None and not _INT64[0] <= span <= _INT64[1] for span in spans):
+        return _others(values)
+    return "duration[us]", spans
 
 
 def _decimals(values: List[Any]) -> Typed:
@@ -220,20 +223,14 @@ def _jsons(values: List[Any]) -> Typed:
 def _lists(values: List[Any]) -> Typed:
     """Flat lists of one type are lists; any other is JSON."""
     plain = [None if value is None else list(_own(value)) for value in values]
-    inner, _ = typed(list(chain.from_iterable(value for value in plain if value is not None)))
+    inner, flat = typed(list(chain.from_iterable(value for value in plain if value is not None)))
     if inner not in _IN_LISTS:
         return _jsons(values)
     width = {str(getattr(value, "dtype", "")) for value in values if value is not None}
     if inner == "double" and width <= {"float32", "float16"}:
         inner = "float"
-    return "list<%s>" % inner, [
-        None if value is None else [None if is_missing(one) else _own(one) for one in value]
-        for value in plain
-    ]
-
-
-def _own_or_none(value: Any) -> Any:
-    return None if is_missing(value) else _own(value)
+    own = iter(flat)
+    return "list<%s>" % inner, [None if value is None else list(islice(own, len(value))) for value in plain]
 
 
 _IN_LISTS = frozenset(("null", "bool", "int64", "uint64", "double", "float", "string"))

@@ -47,12 +47,16 @@ DAY = datetime.date(1969, 12, 31)
         ([NAIVE, WHEN], "mixed", [NAIVE.isoformat(), WHEN.isoformat()]),
         ([datetime.time(1, 2, 3, 4)], "time64[us]", None),
         ([datetime.timedelta(days=-1, microseconds=5)], "duration[us]", None),
+        ([datetime.timedelta.max], "string", ["999999999 days, 23:59:59.999999"]),
         ([decimal.Decimal("1.10"), decimal.Decimal("-200"), None], "decimal128(5, 2)", None),
         ([decimal.Decimal("1E+3")], "decimal128(4, 0)", None),
         ([decimal.Decimal("1E+50")], "string", ["1E+50"]),
         ([{"a": NAN}, None], "json", ['{"a": null}', None]),
         ([[1, 2], [], None], "list<int64>", None),
         ([[1, 0.5, NAN], (2,)], "list<double>", [[1.0, 0.5, None], [2.0]]),
+        ([[2**53 + 2], [0.5]], "list<double>", [[2.0**53 + 2], [0.5]]),
+        ([[2**64, 1]], "list<string>", [["18446744073709551616", "1"]]),
+        ([["\udcff"], None, []], "list<string>", [["\\udcff"], None, []]),
         ([np.array([0.1, 1], "float32")], "list<float>", [[pytest.approx(0.1), 1.0]]),
         ([["a", None]], "list<string>", None),
         ([[[1]]], "json", ["[[1]]"]),
@@ -97,7 +101,7 @@ SCALAR = st.one_of(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(st.lists(SCALAR, min_size=1, max_size=5))
 def test_whatever_is_in_a_list_can_be_read(values: list[Any]) -> None:
     encoded = encoder("parquet", "score.py")([*values, None], [])
