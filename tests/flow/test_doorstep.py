@@ -61,7 +61,7 @@ REFUSED = {
     ),
     "no workers": (["run", "good.yml", "--input", "in", "--workers", "none"], ["--workers", "auto"]),
     "unknown format": (
-        ["run", "good.yml", "--input", "in", "--format", "parquet"],
+        ["run", "good.yml", "--input", "in", "--format", "xml"],
         ["--format", "azure", "csv"],
     ),
     "unknown action": (

@@ -152,12 +152,15 @@ class Pair:
         worker = Worker(
             channel=TurnedChannel(worker_in, worker_out, turns),
             slot=TurnedSlot(memory, turns),
-            items=SimpleNamespace(read=lambda first, n: [b""] * n, names=lambda *_: (["f"], ["/f"])),  # type: ignore[arg-type]
+            items=SimpleNamespace(  # type: ignore[arg-type]
+                root="/", read=lambda first, n: [b""] * n, names=lambda *_: (["f"], ["/f"])
+            ),
+            stage=SimpleNamespace(),  # type: ignore[arg-type]  # no file is split by rows
             part=SimpleNamespace(offset=0, append=lambda data, crc: crc),  # type: ignore[arg-type]
             outbox=SimpleNamespace(  # type: ignore[arg-type]
                 is_touched=lambda: False, put_back=list, begin=lambda: None
             ),
-            encode=lambda result, names: Encoded(b"f\n", 1, None, ()),
+            encode=lambda result, names, mini_batch: Encoded(b"f\n", 1, None, ()),
             job_name="test",
             error_log=os.devnull,
         )

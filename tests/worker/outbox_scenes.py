@@ -11,10 +11,9 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-from gristmill_worker.loop import _flush_libraries
 from gristmill_worker.outbox import Outbox  # its folder is not on the path before
 from gristmill_worker.part import Part
-from gristmill_worker.writes import Writes
+from gristmill_worker.writes import Writes, flush_libraries
 
 
 class Fails(Exception):
@@ -52,7 +51,7 @@ def play(root, folder, init, tries, last):
         if outbox.has_open():
             world.clear()
             gc.collect()
-            _flush_libraries()
+            flush_libraries()
         told.append({"touched": True, **taken(outbox, part, outbox.take_last())})
     return told
 

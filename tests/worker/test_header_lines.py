@@ -80,4 +80,4 @@ SCRIPT = """
 def test_a_worker_tells_the_line_when_it_is_asked_to(serve: Serve, with_header: bool, line: str) -> None:
     served = serve(SCRIPT, with_header=with_header)
     [columns] = served.shift.all(Columns)
-    assert columns == (columns.part, 1, ("size", "na me é"), line)
+    assert columns == (columns.part, 1, ("size", "na me é"), line, ())
