@@ -191,5 +191,6 @@ class Backlog:
             tried = self._tried[at] if at < len(self._tried) else known
             if begin < min(end, tried):
                 return begin, min(end, tried)
-            self._next = begin + 1 if tried == begin else max(begin, self._next + 1)
+            # Not beyond what is known: the plan may still grow there.
+            self._next = min(known, begin + 1 if tried == begin else max(begin, self._next + 1))
         return known, known
