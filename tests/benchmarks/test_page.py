@@ -48,7 +48,7 @@ def test_every_bar_stands_on_the_page_also_without_a_result() -> None:
 
 def test_a_missed_bar_says_so_and_why() -> None:
     page = as_page({"overhead": RESULT})
-    assert "| ≤ 0.3 × | 0.5 × | **missed**: because |" in page
+    assert "| ≤ 0.3 × | 0.5 × | **missed**: because" in page
 
 
 def test_an_older_result_is_held_against_what_is_promised_today() -> None:
