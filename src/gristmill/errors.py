@@ -10,9 +10,13 @@ GristmillError
 │   ├── BuildError            the deployment's environment cannot be built
 │   ├── UnknownJobError       there is no job of that name
 │   ├── UnknownEnvironmentError  there is no environment of that key or name
+│   ├── UnknownResourceError  there is no endpoint, deployment, model … of that name or version
+│   ├── ResourceStateError    an endpoint, deployment, model … is not in a state that allows this
+│   │   └── KeyTakenError     a job was made under that idempotency key before
 │   └── JobStateError         the job is not in a state that allows this
 │       ├── JobLockedError    another process works on this job
 │       └── JobChangedError   what the job was made from has changed
+├── CatalogError              the catalog cannot be opened, or its server is away
 └── JobError                  a job that had started cannot go on
     ├── JournalError          the journal cannot be read or written
     ├── PlanError             the manifest cannot be read or written
@@ -86,6 +90,32 @@ class UnknownEnvironmentError(RequestError):
     """There is no environment of that key or name in this home, or there are several."""
 
 
+class UnknownResourceError(RequestError):
+    """There is no endpoint, deployment, model, environment, data asset, datastore or compute of that name."""
+
+
+class ResourceStateError(RequestError):
+    """An endpoint, deployment, model … is not in a state that allows what was asked for: it is in use, or
+    cannot be changed any more.
+    """
+
+
+class KeyTakenError(ResourceStateError):
+    """A job was made under that idempotency key before.
+
+    Parameters
+    ----------
+    message
+        What happened.
+    job
+        The name of that job.
+    """
+
+    def __init__(self, message: str = "", job: str = "") -> None:
+        super().__init__(message)
+        self.job = job
+
+
 class JobStateError(RequestError):
     """The job is not in a state that allows what was asked for."""
 
@@ -96,6 +126,10 @@ class JobLockedError(JobStateError):
 
 class JobChangedError(JobStateError):
     """What the job was made from has changed, so that its results would not fit together."""
+
+
+class CatalogError(GristmillError):
+    """The catalog cannot be opened, is damaged or of a newer release, or its server is away."""
 
 
 class JobError(GristmillError):
