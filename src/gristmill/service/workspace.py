@@ -1,0 +1,55 @@
+"""A workspace: everything that has a name in one home and its catalog, and the verbs for each kind of it.
+
+Every door makes one and closes it in the end. What a verb does not need is not imported: the catalog is
+opened when the first row is wanted, and a room when its property is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gristmill.settings import Settings
+
+if TYPE_CHECKING:
+    from gristmill.service.jobs import Jobs
+
+
+class Workspace:
+    """The verbs, kind by kind, over one home and one catalog."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _: None) -> None:
+        """Take the settings as they are; nothing is opened yet.
+
+        Parameters
+        ----------
+        settings
+            Where the home and the catalog are, and which workspace is meant.
+        say
+            Is told what takes a while.
+        """
+        self.settings = settings
+        self.say = say
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the catalog, if it was opened; safe to repeat."""
+        catalog = self.__dict__.pop("catalog", None)
+        if catalog is not None:
+            catalog.close()
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """What runs and has run."""
+        from gristmill.service.jobs import Jobs
+
+        return Jobs(self.settings.home, self.say)
