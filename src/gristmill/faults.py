@@ -55,6 +55,15 @@ RERUN_POINTS = (
 ENVIRONMENT_POINTS = ("environment.before_record",)
 """Those that only the building of an environment meets."""
 
+CONTENT_POINTS = (
+    "content.before_copy",
+    "content.after_file",
+    "content.before_sync",
+    "content.before_rename",
+    "content.after_rename",
+)
+"""Those that only the keeping of a model, or of code, meets."""
+
 WORKER_POINTS = (
     "worker.files.taken",
     "worker.part.before_write",

@@ -6,13 +6,13 @@ process that was killed while it made it: it is no job, and its name is free.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
 from pathlib import Path
 
 from gristmill.storage.filesystem import is_network
+from gristmill.storage.holding import held
 
 #: On a network file system a lock may not be seen from another machine; there a folder is left alone so long.
 _LEFTOVER_AGE_S = 60.0
@@ -36,7 +36,7 @@ class Making:
         _remove_leftover(path)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.mkdir(mode=0o700)
-        self._descriptor = _held(path)
+        self._descriptor = held(path)
         if self._descriptor < 0:  # in that very moment it was taken for one that was left
             raise FileExistsError(path)
 
@@ -47,24 +47,8 @@ class Making:
             self._descriptor = -1
 
 
-def _held(path: Path) -> int:
-    """Return a descriptor of the folder that holds its lock; -1 where somebody else has it, or it is gone."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return -1
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(descriptor)
-    return -1
-
-
 def _remove_leftover(path: Path) -> None:
-    descriptor = _held(path)
+    descriptor = held(path)
     if descriptor < 0:
         return
     try:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.errors import JobChangedError, RequestError, StorageError, in_words
-from gristmill.service.tree import Found, everything_below
 from gristmill.spec.values import Deployment, affecting_results
 from gristmill.storage.publish import publish_bytes
+from gristmill.storage.tree import Found, everything_below
 
 SCHEMA = 1
 _COMPILED = "__pycache__"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gristmill.errors import RequestError
-from gristmill.service.tree import everything_below
+from gristmill.storage.tree import everything_below
 
 _COMPILED = ".so"
 _IMPORTING_CALLS = ("import_module", "__import__")

@@ -9,19 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gristmill.errors import RequestError, StorageError, in_words
-from gristmill.service.ignored import Ignored
+from gristmill.service.code_files import code_files, identities, is_never_copied
 from gristmill.service.script_files import files_of_script
-from gristmill.service.tree import Found, Identity, everything_below, identity_of, names_in
 from gristmill.spec.values import Deployment
-
-#: More than this, and the user is told of .amlignore.
-MANY_BYTES = 100 * 1024 * 1024
-MANY_FILES = 10_000
-_NEVER_COPIED = frozenset({".git", ".venv", "__pycache__"})
-#: In the folder of every environment that Python's venv makes, whatever it is called.
-_ENVIRONMENT = "pyvenv.cfg"
-#: Other jobs' hidden folders beside their outputs.
-_STAGING_PREFIX = ".gristmill-"
+from gristmill.storage.tree import Found, Identity, everything_below, identity_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,19 +86,14 @@ class _Copy:
 
     def __init__(self, folder: Path, target: Path, output: Path | None, data: Sequence[Path]) -> None:
         self._folder = str(folder)
-        self.data = frozenset(filter(None, map(identity_of, data)))
+        self.data = identities(data)
         # The output, and our own home where that lies in the code: the job, the jobs, the home.
         self._ours = (folder, target, *target.parents[:3], *((output,) if output is not None else ()))
         self.files = 0
-        self.size = 0
 
     def left_out(self) -> frozenset[Identity]:
         """Return the folders that are never copied or linked, if they turn up in the code."""
-        found = (identity_of(path) for path in self._ours)
-        return frozenset(identity for identity in found if identity is not None)
-
-    def has(self, relative: str) -> bool:
-        return os.path.lexists(os.path.join(self._folder, relative))
+        return identities(self._ours)
 
     def add_folder(self, relative: str) -> None:
         os.makedirs(os.path.join(self._folder, relative), exist_ok=True)
@@ -122,9 +108,7 @@ class _Copy:
             ) from error
         place = self._place(relative)
         shutil.copy2(source, place)
-        status = os.stat(place)
-        os.chmod(place, status.st_mode | 0o400)
-        self.size += status.st_size
+        os.chmod(place, os.stat(place).st_mode | 0o400)
 
     def link(self, source: str, relative: str) -> None:
         os.symlink(os.path.abspath(source), self._place(relative))
@@ -138,37 +122,13 @@ class _Copy:
 
 def _copy_code(copy: _Copy, deployment: Deployment) -> list[str]:
     """Copy a whole code folder, but for what is ignored."""
-    code, script = deployment.code, deployment.scoring_script
-    ignored = Ignored(code)
-    ours = copy.left_out()
-    skipped: list[str] = []
-
-    def is_left_out(found: Found) -> bool:
-        if _is_never_copied(found, ours) or (found.relative, found.is_folder) in ignored:
-            return True
-        is_above = script.startswith(f"{found.relative}/")
-        return not is_above and _is_data(found, copy.data)
-
-    for found in everything_below(str(code), is_left_out):
+    files = code_files(deployment.code, deployment.scoring_script, ours=copy.left_out(), data=copy.data)
+    for found in files.found:
         if found.is_folder:
             copy.add_folder(found.relative)
-        elif found.is_file:
-            copy.add_file(found.path, found.relative)
         else:
-            skipped.append(found.relative)
-    notices = []
-    if not copy.has(script):
-        copy.add_file(str(code / script), script)
-        notices.append(f"{script} is left out by {ignored.file_name}, but copied: it is the scoring script")
-    if skipped:
-        others = f" and {len(skipped) - 1:,} more like it" if len(skipped) > 1 else ""
-        notices.append(f"{skipped[0]}{others} in {code} was not copied: no file, or a link to nothing")
-    if copy.size > MANY_BYTES or copy.files > MANY_FILES:
-        notices.append(
-            f"the code folder {code} has {copy.files:,} files, {copy.size / 1024**2:,.0f} MB together, and "
-            "each job copies them; an .amlignore file in it, written like a .gitignore, leaves some out"
-        )
-    return notices
+            copy.add_file(found.path, found.relative)
+    return list(files.notices)
 
 
 #: What counts though the script does not name it (contract, 1.1).
@@ -196,7 +156,7 @@ def _copy_script(copy: _Copy, deployment: Deployment) -> list[str]:
 
 def _copy_package(copy: _Copy, folder: str, name: str, ours: frozenset[Identity]) -> None:
     below = os.path.join(folder, name)
-    for found in everything_below(below, lambda found: _is_never_copied(found, ours)):
+    for found in everything_below(below, lambda found: is_never_copied(found, ours)):
         if found.is_file:
             copy.add_file(found.path, f"{name}/{found.relative}")
 
@@ -204,7 +164,7 @@ def _copy_package(copy: _Copy, folder: str, name: str, ours: frozenset[Identity]
 def _copy_namespace(copy: _Copy, folder: str, name: str, ours: frozenset[Identity]) -> None:
     """Copy the Python files of a folder; it may hold anything else as well, and that is linked."""
     below = os.path.join(folder, name)
-    entries = list(everything_below(below, lambda found: _is_never_copied(found, ours)))
+    entries = list(everything_below(below, lambda found: is_never_copied(found, ours)))
     with_code = {""}
     for found in entries:
         parent = found.relative
@@ -221,24 +181,6 @@ def _copy_namespace(copy: _Copy, folder: str, name: str, ours: frozenset[Identit
 
 def _is_code(found: Found) -> bool:
     return found.is_file and found.relative.endswith((".py", ".so"))
-
-
-def _is_never_copied(found: Found, ours: frozenset[Identity]) -> bool:
-    name = os.path.basename(found.relative)
-    if name in _NEVER_COPIED or name.startswith(_STAGING_PREFIX):
-        return True
-    status = found.status
-    return status is not None and found.is_folder and (status.st_dev, status.st_ino) in ours
-
-
-def _is_data(found: Found, data: frozenset[Identity]) -> bool:
-    """Say whether an entry is an input or output, or a folder in which a job has its hidden place."""
-    status = found.status
-    if status is not None and (status.st_dev, status.st_ino) in data:
-        return not found.relative.endswith(".py")
-    if not found.is_folder:
-        return False
-    return any(name == _ENVIRONMENT or name.startswith(_STAGING_PREFIX) for name in names_in(found.path))
 
 
 def _file_count(folder: Path) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gristmill.service.ignored import Ignored
-from gristmill.service.tree import everything_below
+from gristmill.storage.tree import everything_below
 
 FILES = ("a.txt", "b.py", "data/keep.txt", "data/x.bin", "data/sub/y.py", "src/a.txt", "src/data/z.txt")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gristmill.errors import RequestError, StorageError
-from gristmill.service import snapshot
+from gristmill.service import code_files
 from gristmill.service.fingerprint import changed_model_files, model_state
 from gristmill.service.snapshot import snapshot_code
 from gristmill.spec.deployment import bare_script, load_deployment
@@ -154,7 +154,7 @@ def test_the_output_and_our_own_home_are_not_copied(code: Path) -> None:
 def test_a_large_code_folder_is_copied_with_a_notice(
     code: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "MANY_FILES", 2)
+    monkeypatch.setattr(code_files, "MANY_FILES", 2)
     written(code, {"a": "", "b": ""})
     made = snapshot_code(deployment_of(code), target)
     assert made.notices == (
@@ -165,7 +165,7 @@ def test_a_large_code_folder_is_copied_with_a_notice(
 
 
 def test_a_hundred_megabytes_are_worth_a_notice() -> None:
-    assert (snapshot.MANY_BYTES, snapshot.MANY_FILES) == (100 * 2**20, 10_000)
+    assert (code_files.MANY_BYTES, code_files.MANY_FILES) == (100 * 2**20, 10_000)
 
 
 def test_inputs_and_outputs_are_not_copied(code: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from gristmill.errors import RequestError
@@ -49,7 +50,27 @@ def everything_below(
     RequestError
         A folder cannot be read; the message names it.
     """
-    return _below(folder, "", (), is_left_out)
+    above: set[Identity | None] = set()
+    levels = [_entered(folder, "", above)]
+    while levels:
+        level = levels[-1]
+        name = next(level.names, None)
+        if name is None:
+            levels.pop()
+            above.discard(level.identity)
+            continue
+        path = os.path.join(level.folder, name)
+        found = Found(level.prefix + name, path, _status(path))
+        if is_left_out(found) or (found.is_folder and identity_of(path) in above):
+            continue  # or it is a link that leads back to where we come from
+        yield found
+        if found.is_folder:
+            levels.append(_entered(path, f"{found.relative}/", above))
+
+
+def found_at(path: Path) -> Found:
+    """Return a file or folder as one finds it below another, by its own name."""
+    return Found(path.name, str(path), _status(str(path)))
 
 
 def identity_of(path: str | os.PathLike[str]) -> Identity | None:
@@ -61,22 +82,19 @@ def identity_of(path: str | os.PathLike[str]) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _below(
-    folder: str, prefix: str, above: tuple[Identity, ...], is_left_out: Callable[[Found], bool]
-) -> Iterator[Found]:
+class _Level(NamedTuple):
+    """A folder that is being gone through: as a list and not as a call, since folders may lie very deep."""
+
+    folder: str
+    prefix: str
+    identity: Identity | None
+    names: Iterator[str]
+
+
+def _entered(folder: str, prefix: str, above: set[Identity | None]) -> _Level:
     identity = identity_of(folder)
-    if identity in above:
-        return  # a link that leads back to where we come from
-    if identity is not None:
-        above = (*above, identity)
-    for name in names_in(folder):
-        path = os.path.join(folder, name)
-        found = Found(prefix + name, path, _status(path))
-        if is_left_out(found):
-            continue
-        yield found
-        if found.is_folder:
-            yield from _below(path, f"{found.relative}/", above, is_left_out)
+    above.add(identity)
+    return _Level(folder, prefix, identity, iter(names_in(folder)))
 
 
 def names_in(folder: str) -> list[str]:
