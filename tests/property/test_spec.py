@@ -16,6 +16,7 @@ from gristmill.spec import assets
 from gristmill.spec.deployment import load_deployment
 from gristmill.spec.overrides import Override
 from gristmill.spec.schema import DeploymentFile
+from gristmill.spec.tree import Mapping, Node, Place, Sequence, plain, tree
 from gristmill.spec.values import (
     Deployment,
     ErrorThreshold,
@@ -193,3 +194,28 @@ def test_garbage_in_a_file_beside_a_deployment_raises_nothing_but_a_spec_error(
     file.write_text(json.dumps(document), encoding="utf-8")
     with contextlib.suppress(SpecError):
         load(file, [Override(path=option, value=value, origin="--option")])
+
+
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(allow_nan=False), st.text(max_size=8)
+)
+nested = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), nested, max_size=4))
+def test_a_tree_becomes_plain_values_and_the_same_tree_again(values: dict[str, object]) -> None:
+    place = Place(origin="here", folder=Path("/"))
+    grown = tree(values, place)
+    kept = json.loads(json.dumps(plain(grown)))
+    assert _texts(tree(kept, place)) == _texts(grown)
+
+
+def _texts(node: Node) -> object:
+    if isinstance(node, Mapping):
+        return {key: _texts(entry.node) for key, entry in node.entries.items()}
+    if isinstance(node, Sequence):
+        return [_texts(item) for item in node.items]
+    return node.text

@@ -12,10 +12,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from gristmill.spec import kinds
 from gristmill.spec.asset_values import Location
 from gristmill.spec.kinds import wrong
+from gristmill.spec.references import reference_of
 from gristmill.spec.tree import Mapping, Node, Scalar, got
 
 _ASSET_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9_.]*")
@@ -23,6 +25,7 @@ _COMPUTE_NAME = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _DATASTORE = re.compile(r"azureml://datastores/([^/]+)/paths/?(.*)", re.IGNORECASE | re.DOTALL)
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://.+", re.DOTALL)
 _AZURE = re.compile(r"azureml:", re.IGNORECASE)
+_FILE = "file://"
 _DATASTORE_FORM = "azureml://datastores/<name>/paths/<path>"
 LONGEST_ASSET_NAME = 255
 LONGEST_VERSION = 30
@@ -75,9 +78,26 @@ def location(node: Any) -> Location:
         return Location(datastore=_datastore_name(node, in_datastore[1]), below=_below(node, in_datastore[2]))
     if _AZURE.match(given):
         raise wrong(f"is no path of a datastore {got(node)}; the form is {_DATASTORE_FORM}")
-    if _ADDRESS.fullmatch(given) and not given.lower().startswith("file://"):
+    if _ADDRESS.fullmatch(given) and not given.lower().startswith(_FILE):
         return Location(address=given)
-    return Location(path=existing(node))
+    return Location(path=existing(_without_scheme(node, given)))
+
+
+def input_location(node: Any) -> Location:
+    """Take what is to be scored: as `location`, or data that is registered, ``azureml:name:version``."""
+    kinds.refuse_registry(node)
+    reference = reference_of(kinds.text(node))
+    return location(node) if reference is None else Location(asset=reference)
+
+
+def _without_scheme(node: Any, given: str) -> Any:
+    """Take the path out of ``file:///data/a%20b``."""
+    if not given.lower().startswith(_FILE):
+        return node
+    path = unquote(given[len(_FILE) :])
+    if not path.startswith("/"):
+        raise wrong(f"names a file of another machine {got(node)}; a file of this one is file:///its/path")
+    return Scalar(place=node.place, text=path, value=path)
 
 
 def output_location(node: Any) -> Location:

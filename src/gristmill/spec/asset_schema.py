@@ -26,6 +26,7 @@ AssetName = Annotated[str, PlainValidator(asset_kinds.asset_name)]
 Version = Annotated[str, PlainValidator(asset_kinds.version)]
 Secret = Annotated[str, PlainValidator(asset_kinds.secret)]
 Place = Annotated[Location, PlainValidator(asset_kinds.location)]
+InputPlace = Annotated[Location, PlainValidator(asset_kinds.input_location)]
 _NOT_TABLES = (
     "tables are not read here: give the folder itself as uri_folder, or one file as uri_file; a deployment"
     " chooses among files with gristmill.include"
@@ -231,8 +232,8 @@ class InputSection(Section):
     """One of ``inputs:``; a single value is its path."""
 
     type: DataType = "uri_folder"
-    path: Place | None = None
-    default: Place | None = None
+    path: InputPlace | None = None
+    default: InputPlace | None = None
     mode: Text | None = None
 
     @classmethod

@@ -1,6 +1,6 @@
 """The values of the files beside a deployment: endpoints, assets, datastores, computes, inputs of an invoke.
 
-This module imports only the standard library, and must not know how such a file is written down or checked.
+This module must not know how such a file is written down or checked.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from gristmill.spec.references import Reference
 
 Plain = None | bool | int | float | str
 """What a scalar of YAML 1.2 means."""
@@ -81,7 +83,7 @@ class EnvironmentAsset(Versioned):
 
 @dataclass(frozen=True, kw_only=True)
 class Location:
-    """Where data lies; exactly one of the three is set, ``below`` belongs to the second."""
+    """Where data lies; exactly one of the four is set, ``below`` belongs to the second."""
 
     path: Path | None = None
     """A file or folder of this machine, absolute."""
@@ -91,6 +93,8 @@ class Location:
     """The path in that datastore, with forward slashes."""
     address: str | None = None
     """The address of a storage: ``s3://bucket/folder``, ``https://…``."""
+    asset: Reference | None = None
+    """Data that is registered; only an input names such."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,17 @@
 """From the files beside a deployment to checked values: endpoints, assets, datastores, computes, invokes.
 
 The way is that of `deployment`: read the tree, lay the options over it, check it, turn it into values; all
-mistakes are reported at once. This module must not know what a catalog does with them.
+mistakes are reported at once. Instead of a file there may be values: those that a catalog has kept, or none
+at all where options say everything. This module must not know what a catalog does with them.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping as PlainMapping
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,20 +46,33 @@ from gristmill.spec.overrides import Override, lay_over
 from gristmill.spec.problems import Problem, lines
 from gristmill.spec.schema import model_type
 from gristmill.spec.sections import Section
-from gristmill.spec.tree import is_null
+from gristmill.spec.tree import Mapping, Place, is_null, tree
 
 File = TypeVar("File", bound=Section)
 _SECRETS = "credentials"
 _NOT_SHOWN = "holds what YAML cannot read; put the secret in quotes (it is not shown)"
 
 
-def load_endpoint(path: Path, overrides: Sequence[Override] = ()) -> Endpoint:
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """What stands in place of a file."""
+
+    called: str
+    """What messages call it: ``the endpoint heart``."""
+    values: PlainMapping[str, object] = field(default_factory=dict)
+    """What the file would hold; relative paths in it are relative to the current folder."""
+
+
+Source = Path | Values
+
+
+def load_endpoint(source: Source, overrides: Sequence[Override] = ()) -> Endpoint:
     """Load an endpoint file.
 
     Parameters
     ----------
-    path
-        The YAML file.
+    source
+        The YAML file, or values in its place.
     overrides
         Settings that stand above those of the file, in the order in which they were given.
 
@@ -72,7 +87,7 @@ def load_endpoint(path: Path, overrides: Sequence[Override] = ()) -> Endpoint:
         The file cannot be read, is of another kind, or something in it or an override is wrong: one line for
         each mistake. The same holds for every function of this module.
     """
-    file, said = _loaded(path, overrides, EndpointFile, "endpoint")
+    file, said = _loaded(source, overrides, EndpointFile, "endpoint")
     return Endpoint(
         **_described(file, said),
         properties=file.properties,
@@ -81,17 +96,17 @@ def load_endpoint(path: Path, overrides: Sequence[Override] = ()) -> Endpoint:
     )
 
 
-def load_model(path: Path, overrides: Sequence[Override] = ()) -> ModelAsset:
+def load_model(source: Source, overrides: Sequence[Override] = ()) -> ModelAsset:
     """Load a model file; the model's type is detected where the file does not say it."""
-    file, said = _loaded(path, overrides, ModelFile, "model")
+    file, said = _loaded(source, overrides, ModelFile, "model")
     return ModelAsset(
         **_versioned(file, said), path=file.path, type=model_type(file.path, file.type), stage=file.stage
     )
 
 
-def load_environment(path: Path, overrides: Sequence[Override] = ()) -> EnvironmentAsset:
+def load_environment(source: Source, overrides: Sequence[Override] = ()) -> EnvironmentAsset:
     """Load an environment file; the packages of a ``conda_file`` are named, not read."""
-    file, said = _loaded(path, overrides, EnvironmentFile, "environment")
+    file, said = _loaded(source, overrides, EnvironmentFile, "environment")
     conda = file.conda_file
     return EnvironmentAsset(
         **_versioned(file, said),
@@ -104,16 +119,16 @@ def load_environment(path: Path, overrides: Sequence[Override] = ()) -> Environm
     )
 
 
-def load_data(path: Path, overrides: Sequence[Override] = ()) -> DataAsset:
+def load_data(source: Source, overrides: Sequence[Override] = ()) -> DataAsset:
     """Load a data file; the data is not looked into."""
-    file, said = _loaded(path, overrides, DataFile, "data")
+    file, said = _loaded(source, overrides, DataFile, "data")
     return DataAsset(**_versioned(file, said), type=file.type, location=file.path)
 
 
-def load_datastore(path: Path, overrides: Sequence[Override] = ()) -> Datastore:
+def load_datastore(source: Source, overrides: Sequence[Override] = ()) -> Datastore:
     """Load a datastore file; no message shows what stands under ``credentials``."""
     shown = [_without_secret(override) for override in overrides]
-    file, said = _loaded(path, shown, DatastoreFile, "datastore")
+    file, said = _loaded(source, shown, DatastoreFile, "datastore")
     credentials = file.credentials
     return Datastore(
         **_described(file, said),
@@ -127,9 +142,9 @@ def load_datastore(path: Path, overrides: Sequence[Override] = ()) -> Datastore:
     )
 
 
-def load_compute(path: Path, overrides: Sequence[Override] = ()) -> Compute:
+def load_compute(source: Source, overrides: Sequence[Override] = ()) -> Compute:
     """Load a compute file; a compute has at least one node at most."""
-    file, said = _loaded(path, overrides, ComputeFile, "compute")
+    file, said = _loaded(source, overrides, ComputeFile, "compute")
     return Compute(
         **_described(file, said),
         type=file.type,
@@ -141,9 +156,9 @@ def load_compute(path: Path, overrides: Sequence[Override] = ()) -> Compute:
     )
 
 
-def load_invoke(path: Path, overrides: Sequence[Override] = ()) -> InvokeFile:
+def load_invoke(source: Source, overrides: Sequence[Override] = ()) -> InvokeFile:
     """Load the file with the inputs and outputs of an invoke."""
-    file, said = _loaded(path, overrides, InvokeSection, "inputs")
+    file, said = _loaded(source, overrides, InvokeSection, "inputs")
     return InvokeFile(
         inputs={
             name: JobInput(type=one.type, location=one.path or one.default)
@@ -158,14 +173,14 @@ def load_invoke(path: Path, overrides: Sequence[Override] = ()) -> InvokeFile:
 
 
 def _loaded(
-    path: Path, overrides: Sequence[Override], section: type[File], kind: str
+    source: Source, overrides: Sequence[Override], section: type[File], kind: str
 ) -> tuple[File, tuple[str, ...]]:
-    document = _document(path, kind)
+    document = _document_of(source) if isinstance(source, Values) else _document(source, kind)
     layout = without_read_only(document.root)
     if other := other_kind(document.root, kind):
         what = f"this is {other} file, and {_with_article(kind)} file is wanted here"
         raise SpecError(*lines([Problem(place=document.root.place, path="", what=what)]))
-    folder = Path(os.path.abspath(path)).parent
+    folder = Path.cwd() if isinstance(source, Values) else Path(os.path.abspath(source)).parent
     root, misplaced = lay_over(layout.root, overrides, folder)
     file, wrong = checked(root, section)
     problems = [*document.problems, *misplaced, *wrong]
@@ -188,6 +203,12 @@ _WITHOUT_MEANING = {
         *("ssh_public_access_enabled", "enable_node_public_ip"),
     ),
 }
+
+
+def _document_of(source: Values) -> Document:
+    root = tree(source.values, Place(origin=source.called, folder=Path.cwd()))
+    assert isinstance(root, Mapping)
+    return Document(root=root, problems=())
 
 
 def _document(path: Path, kind: str) -> Document:

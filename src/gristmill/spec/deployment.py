@@ -7,8 +7,9 @@ mistakes are reported at once. This module must not start, list or copy anything
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping as PlainMapping
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gristmill.errors import SpecError
@@ -25,6 +26,7 @@ from gristmill.spec.notices import notices
 from gristmill.spec.overrides import Override, lay_over
 from gristmill.spec.problems import Problem, lines
 from gristmill.spec.provenance import unfit_provenance
+from gristmill.spec.references import Resolve, nothing_registered
 from gristmill.spec.schema import (
     DeploymentFile,
     Extensions,
@@ -34,13 +36,26 @@ from gristmill.spec.schema import (
     model_type,
 )
 from gristmill.spec.switches import output_header
+from gristmill.spec.tree import Mapping, Place, tree
 from gristmill.spec.values import Deployment, ModelReference, OutputFormat, Settings
 
 _DEPLOYMENT_SUFFIXES = (".yml", ".yaml", ".json")
 _SCRIPT_SUFFIX = ".py"
 
 
-def load(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A deployment, and what it was made from."""
+
+    deployment: Deployment
+    """Checked and complete."""
+    root: Mapping
+    """The document in the canonical layout, with all overrides laid over it and all references resolved."""
+    file: DeploymentFile
+    """The same, checked; of an MLflow model without a script, with ours."""
+
+
+def load(path: Path, overrides: Sequence[Override] = (), resolve: Resolve = nothing_registered) -> Deployment:
     """Load a deployment file or a bare script, whichever the name's suffix says.
 
     Parameters
@@ -50,6 +65,8 @@ def load(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
         the folder of an MLflow model.
     overrides
         Settings that stand above those of the file, in the order in which they were given.
+    resolve
+        Puts what is registered in place of its name, ``azureml:model:1``; without it, nothing is registered.
 
     Returns
     -------
@@ -63,12 +80,12 @@ def load(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
     """
     if os.path.isfile(path / "MLmodel"):
         document = Document(root=bare_model_document(_absolute(path)), problems=())
-        return _loaded(document, path, overrides, is_bare_script=True)
+        return _loaded(document, path, overrides, resolve, is_bare_script=True).deployment
     suffix = path.suffix.lower()
     if suffix in _DEPLOYMENT_SUFFIXES:
-        return load_deployment(path, overrides)
+        return load_deployment(path, overrides, resolve)
     if suffix == _SCRIPT_SUFFIX:
-        return bare_script(path, overrides)
+        return bare_script(path, overrides, resolve)
     _check_exists(path, "deployment or script")
     raise SpecError(
         f"{path}: takes a deployment (.yml, .yaml or .json), a scoring script (.py) or the folder of an "
@@ -76,20 +93,29 @@ def load(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
     )
 
 
-def load_deployment(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
-    """Load a deployment file.
+def load_deployment(
+    path: Path, overrides: Sequence[Override] = (), resolve: Resolve = nothing_registered
+) -> Deployment:
+    """Load a deployment file; see `read_deployment`."""
+    return read_deployment(path, overrides, resolve).deployment
+
+
+def read_deployment(
+    path: Path, overrides: Sequence[Override] = (), resolve: Resolve = nothing_registered
+) -> Loaded:
+    """Load a deployment file, and keep what it was made from.
 
     Parameters
     ----------
     path
         The YAML file; relative paths in it are relative to its folder.
-    overrides
-        Settings that stand above those of the file, in the order in which they were given.
+    overrides, resolve
+        As for `load`.
 
     Returns
     -------
-    Deployment
-        Checked and complete.
+    Loaded
+        The deployment and its document.
 
     Raises
     ------
@@ -97,18 +123,57 @@ def load_deployment(path: Path, overrides: Sequence[Override] = ()) -> Deploymen
         The file cannot be read, or something in it or an override is wrong: one line for each mistake.
     """
     _check_exists(path, "deployment file")
-    return _loaded(read_document(path), path, overrides, is_bare_script=False)
+    return _loaded(read_document(path), path, overrides, resolve, is_bare_script=False)
 
 
-def bare_script(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
+def load_document(
+    values: PlainMapping[str, object],
+    source: Path,
+    overrides: Sequence[Override] = (),
+    resolve: Resolve = nothing_registered,
+    *,
+    called: str,
+) -> Loaded:
+    """Load a deployment from values that a catalog has kept.
+
+    Parameters
+    ----------
+    values
+        What a deployment file holds, in the canonical layout; paths in it are absolute.
+    source
+        The file that it was made from, absolute; it may be gone.
+    overrides, resolve
+        As for `load`; a relative path behind ``--set`` is relative to the current folder.
+    called
+        What messages call the document.
+
+    Returns
+    -------
+    Loaded
+        The deployment and its document.
+
+    Raises
+    ------
+    SpecError
+        Something in it or in an override is wrong: one line for each mistake.
+    """
+    root = tree(values, Place(origin=called, folder=Path.cwd()))
+    assert isinstance(root, Mapping)
+    document = Document(root=root, problems=())
+    return _loaded(document, source, overrides, resolve, is_bare_script=False, folder=Path.cwd())
+
+
+def bare_script(
+    path: Path, overrides: Sequence[Override] = (), resolve: Resolve = nothing_registered
+) -> Deployment:
     """Make the deployment of a scoring script that comes without a file.
 
     Parameters
     ----------
     path
         The script; its folder is the code folder.
-    overrides
-        Settings that stand above the defaults, in the order in which they were given.
+    overrides, resolve
+        As for `load`.
 
     Returns
     -------
@@ -123,34 +188,43 @@ def bare_script(path: Path, overrides: Sequence[Override] = ()) -> Deployment:
     """
     _check_exists(path, "scoring script")
     document = Document(root=bare_document(_absolute(path)), problems=())
-    return _loaded(document, path, overrides, is_bare_script=True)
+    return _loaded(document, path, overrides, resolve, is_bare_script=True).deployment
 
 
 def _loaded(
-    document: Document, path: Path, overrides: Sequence[Override], *, is_bare_script: bool
-) -> Deployment:
+    document: Document,
+    path: Path,
+    overrides: Sequence[Override],
+    resolve: Resolve,
+    *,
+    is_bare_script: bool,
+    folder: Path | None = None,
+) -> Loaded:
     if other := other_kind(document.root, "deployment"):
         raise SpecError(f"{path}: this is {other} file; run takes a deployment, or a scoring script (.py)")
     source = _absolute(path)
     layout = canonical(document.root)
-    root, misplaced = lay_over(layout.root, overrides, source.parent)
+    root, misplaced = lay_over(layout.root, overrides, folder or source.parent)
     if is_pipeline(root):
         what = "pipeline deployments are not supported yet; use 'type: model' with a scoring script"
         raise SpecError(*lines([Problem(place=root.entries["type"].node.place, path="type", what=what)]))
-    scripted = with_script(root)
+    resolved = resolve(root)
+    scripted = with_script(resolved.root)
     root = scripted.root
     file, wrong = checked(root, DeploymentFile)
     problems = [*document.problems, *layout.problems, *misplaced, *wrong]
     listed = asked_for(root, file)
     problems += listed.problems
     problems += [scripted.problem] if scripted.problem else []
+    problems = resolved.better_said(problems)
     if file is not None and (no_room := unfit_provenance(root, file)):
         problems.append(no_room)
     header, contradictions = output_header(root)
     problems += contradictions
     if problems or file is None:
         raise SpecError(*lines(problems))
-    said = lines([*layout.notices, *scripted.notices, *listed.notices, *notices(root, file)])
+    remarks = [*layout.notices, *resolved.notices, *scripted.notices, *listed.notices]
+    said = lines([*remarks, *notices(root, file)])
     deployment = _deployment(file, source, is_bare_script, said)
     settings = replace(deployment.settings, include_output_header=header)
     deployment = replace(deployment, settings=settings, packages=listed.packages)
@@ -158,7 +232,7 @@ def _loaded(
         deployment = _generated(deployment, file)
     if is_bare_script and not any(one.path.endswith("error_threshold") for one in overrides):
         deployment = _lenient_with_few(deployment)
-    return deployment
+    return Loaded(deployment=deployment, root=resolved.root, file=file)
 
 
 def _generated(deployment: Deployment, file: DeploymentFile) -> Deployment:

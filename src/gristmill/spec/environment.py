@@ -21,10 +21,11 @@ from gristmill.spec.schema import DeploymentFile, Environment
 from gristmill.spec.sections import ValidationError, WrongValueError
 from gristmill.spec.tree import Entry, Mapping, Scalar, got, is_null
 
-_WAYS_OUT = (
+WAYS_OUT = (
     "list its packages in a conda_file, or say which Python to use: --python PATH, --use-current-python, or "
     "'gristmill: {python: PATH}' in the file"
 )
+"""What to do where an environment is not known."""
 
 
 def asked_for(root: Mapping, file: DeploymentFile | None) -> Listed:
@@ -131,7 +132,7 @@ def _unknown(entry: Entry, environment: Environment) -> Problem:
     node = entry.node
     place = entry.place if isinstance(node, Mapping) else node.place  # a mapping begins below its key
     if environment.name and kinds.is_in_registry(environment.name):
-        what = f"lies in a registry in the cloud {got(node)}, which is not reached from here; {_WAYS_OUT}"
+        what = f"lies in a registry in the cloud {got(node)}, which is not reached from here; {WAYS_OUT}"
     else:
-        what = f"is registered elsewhere {got(node)}; a catalog comes with endpoints: {_WAYS_OUT}"
+        what = f"is registered elsewhere {got(node)}; {WAYS_OUT}"
     return Problem(place=place, path=entry.path, what=what)

@@ -256,9 +256,7 @@ def model_path(node: Any) -> Path:
     """Take a model's file or folder that exists; a reference to a catalog or a registry is refused."""
     refuse_registry(node)
     if isinstance(node, Scalar) and _REFERENCE.match(node.text):
-        raise wrong(
-            f"is registered elsewhere {got(node)}; a catalog comes with endpoints: give a path or --model"
-        )
+        raise wrong(f"is registered elsewhere {got(node)}; give the model's path, here or with --model")
     path = local_path(node)
     if not os.path.exists(path):
         raise wrong(f"no such file or folder: {path} {got(node)}{neighbour(path)}")

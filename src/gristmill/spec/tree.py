@@ -133,6 +133,30 @@ def tree(value: object, place: Place, path: str = "") -> Node:
     return Scalar(place=place, text=str(value), value=str(value))
 
 
+def plain(node: Node) -> object:
+    """Make plain values of a tree, from which `tree` makes an equal one but for the places.
+
+    Parameters
+    ----------
+    node
+        The tree.
+
+    Returns
+    -------
+    object
+        Takes ``json.dumps``. A number or a boolean whose text says more than its value, such as ``1.10``,
+        is given as that text, which every setting takes as well.
+    """
+    if isinstance(node, Mapping):
+        return {key: plain(entry.node) for key, entry in node.entries.items()}
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    if node.value is None or isinstance(node.value, str):
+        return node.value
+    again = tree(node.value, node.place)
+    return node.value if isinstance(again, Scalar) and again.text == node.text else node.text
+
+
 def got(node: Node) -> str:
     """Say in a few words what stands there, for a message."""
     if isinstance(node, Mapping):

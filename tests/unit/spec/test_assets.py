@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gristmill.errors import SpecError
 from gristmill.spec.asset_values import (
     Compute,
     DataAsset,
@@ -19,8 +20,10 @@ from gristmill.spec.asset_values import (
     Location,
     ModelAsset,
 )
+from gristmill.spec.assets import Values, load_endpoint
 from gristmill.spec.overrides import Override, parse_set
-from unit.spec.asset_files import loaded
+from gristmill.spec.references import Reference
+from unit.spec.asset_files import loaded, refused
 
 
 def test_endpoint(folder: Path) -> None:
@@ -205,3 +208,31 @@ def test_read_only_keys_are_noticed(folder: Path, key: str) -> None:
     assert loaded(folder, "endpoint", f"name: abc\n{key}: {{a: 1}}\n").notices == (
         f"f.yml:2:1: {key}: is read-only and was ignored",
     )
+
+
+def test_options_alone_make_an_endpoint() -> None:
+    nothing = Values(called="--name")
+    endpoint = load_endpoint(nothing, [Override(path="name", value="heart", origin="--name heart")])
+    assert (endpoint.name, endpoint.auth_mode, endpoint.default_deployment) == ("heart", "aad_token", None)
+
+
+def test_kept_values_are_checked_like_a_file() -> None:
+    with pytest.raises(SpecError) as caught:
+        load_endpoint(Values(called="the endpoint heart", values={"name": "heart", "tag": "x"}))
+    assert caught.value.problems == ("the endpoint heart: tag: unknown key; did you mean 'tags'?",)
+
+
+def test_an_input_may_be_data_that_is_registered(folder: Path) -> None:
+    file = loaded(folder, "inputs", "inputs: {a: {path: azureml:heart@latest}}\n")
+    assert file.inputs["a"].location == Location(asset=Reference(name="heart", label="latest"))
+
+
+def test_an_input_may_be_the_address_of_a_file_here(folder: Path) -> None:
+    (folder / "a b").mkdir()
+    file = loaded(folder, "inputs", f"inputs: {{a: 'file://{folder}/a%20b'}}\n")
+    assert file.inputs["a"].location == Location(path=folder / "a b")
+
+
+def test_a_file_of_another_machine_is_no_input(folder: Path) -> None:
+    (problem,) = refused(folder, "inputs", "inputs: {a: 'file://host/data'}\n")
+    assert "names a file of another machine (got 'file://host/data')" in problem

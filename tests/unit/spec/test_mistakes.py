@@ -171,8 +171,8 @@ MISTAKES = [
      "d.yml:1:15: model.path: no such file or folder: HERE/modle (got 'modle'); did you mean 'model'?"),
     ("model: {name: m}\n", "d.yml:1:1: model.path: is missing; give the model's file or folder"),
     ("model: azureml:m:1\n",
-     "d.yml:1:8: model: is registered elsewhere (got 'azureml:m:1'); a catalog comes with endpoints:"
-     " give a path or --model"),
+     "d.yml:1:8: model: is registered elsewhere (got 'azureml:m:1'); give the model's path,"
+     " here or with --model"),
     ("model: https://x/y\n", "d.yml:1:8: model: must be a path on this machine (got 'https://x/y')"),
     ("gristmill: {python: nope/python}\n",
      "d.yml:1:21: gristmill.python: no such file: HERE/nope/python (got 'nope/python');"
@@ -181,7 +181,7 @@ MISTAKES = [
      "d.yml:1:45: gristmill.use_current_python: says to use the current Python, and 'python' names another;"
      " keep one of them"),
     ("environment: azureml:sk:1\n",
-     "d.yml:1:14: environment: is registered elsewhere (got 'azureml:sk:1'); a catalog comes with endpoints:"
+     "d.yml:1:14: environment: is registered elsewhere (got 'azureml:sk:1');"
      " list its packages in a conda_file, or say which Python to use: --python PATH, --use-current-python, or"
      " 'gristmill: {python: PATH}' in the file"),
     ("environment: {conda_file: c.yml}\ngristmill: {use_current_python: false}\n",

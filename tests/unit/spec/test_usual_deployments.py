@@ -269,8 +269,8 @@ def test_texts_of_a_usual_deployment_are_those_that_stand_in_the_file(project: P
         ),
         (
             "model: azureml:m@latest\ncode_configuration: {code: code, scoring_script: batch_driver.py}\n",
-            "d.yml:1:8: model: is registered elsewhere (got 'azureml:m@latest'); a catalog comes with"
-            " endpoints: give a path or --model",
+            "d.yml:1:8: model: is registered elsewhere (got 'azureml:m@latest'); give the model's"
+            " path, here or with --model",
         ),
     ],
 )
