@@ -1,7 +1,7 @@
 """The job folder: where everything about a job stands, and the truth about it (design, D6).
 
-``job.json`` says what was asked for and how it stands; the journal says what has happened; ``events.jsonl``
-tells it in words, line by line. A catalog, if there is one, is only an index of these.
+``job.json`` says what was asked for and how it stands, the journal what has happened, ``events.jsonl`` tells
+it in words. A catalog, if there is one, is only an index of these.
 """
 
 from __future__ import annotations
@@ -45,6 +45,14 @@ class Status(str, Enum):
         return self in (Status.COMPLETED, Status.FAILED, Status.CANCELED)
 
 
+class Origin(str, Enum):
+    """Who asked for a job: but for `RUN`, which works on it itself, the runner of the home works on it."""
+
+    RUN = "run"
+    DETACH = "detach"
+    INVOKE = "invoke"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Counts:
     """Where the items of a job are; together they are all of them."""
@@ -81,11 +89,11 @@ class Job:
     name: str
     deployment: Deployment
     input: Path
-    """The input file or folder, absolute."""
+    """Absolute; a file or a folder."""
     output: Path
     """The output folder, absolute."""
     workers: int
-    """Worker processes, `auto` resolved."""
+    """Worker processes; 0 until a job that waits has begun."""
     python: Path
     """The interpreter of the workers."""
     python_version: str
@@ -107,10 +115,27 @@ class Job:
     """What the whole input would take, where only a sample of it was scored."""
     starts: int = 0
     """How often it was started: 1, and one more for each resume."""
-
     rerunning: bool = False
     """Whether it was Completed, and failed items are being scored again: until it is Completed again, the
     output is the earlier one."""
+    origin: Origin = Origin.RUN
+    """Who asked for it."""
+    priority: int = 0
+    """Of jobs that wait, the highest is begun first."""
+    runner_starts: int = 0
+    """How often in a row the runner has begun it without one more mini-batch being finished."""
+    runner_done: int = 0
+    """Mini-batches that were finished when the runner began it last."""
+    experiment_name: str | None = None
+    idempotency_key: str | None = None
+    """What makes the same request return this job."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    git: Mapping[str, Any] | None = None
+    """Where its code stood when it was made: remote, branch, commit and whether the tree was dirty."""
+    revision: int | None = None
+    """Which state of the deployment in the catalog it was made of; None: of none."""
+    is_archived: bool = False
+    """Whether lists leave it out."""
 
     @property
     def has_complete_output(self) -> bool:
@@ -175,6 +200,7 @@ class Job:
         for name in ("input", "output", "python"):
             values[name] = str(values[name])
         values["status"] = self.status.value
+        values["origin"] = self.origin.value
         return values
 
     @classmethod
@@ -194,15 +220,15 @@ class Job:
             for name in ("input", "output", "python"):
                 rest[name] = Path(rest[name])
             rest["status"] = Status(rest["status"])
+            rest["origin"] = Origin(rest.get("origin", Origin.RUN.value))
             rest["counts"] = Counts(**rest["counts"])
             if rest.get("projection") is not None:
                 rest["projection"] = Projection(**rest["projection"])
             return cls(**rest)
         except (KeyError, TypeError, ValueError, AttributeError, SpecError) as error:
             raise JobStateError(
-                f"{path} is damaged ({error}); the output and the journal beside it are not: start the "
-                "job anew "
-                "under another name, or repair the file"
+                f"{path} is damaged ({error}); the output and the journal beside it are not: start the job "
+                "anew under another name, or repair the file"
             ) from error
 
 
@@ -214,7 +240,6 @@ class JobFolder:
 
     @property
     def name(self) -> str:
-        """Name of the job."""
         return self.path.name
 
     @property
@@ -267,7 +292,7 @@ class JobFolder:
 
     @property
     def delivered(self) -> Path:
-        """The log of files that scripts wrote themselves and that were moved to the output."""
+        """The log of files that scripts wrote and that were moved to the output."""
         return self.path / "delivered.jsonl"
 
     @property
@@ -300,8 +325,7 @@ class JobFolder:
         except OSError as error:
             raise HomeError(
                 f"the job folder {self.path} cannot be made: {in_words(error)}; set GRISTMILL_HOME to a "
-                "folder that "
-                "you can write"
+                "folder that you can write"
             ) from error
 
     def write(self, job: Job) -> None:
@@ -336,8 +360,8 @@ class JobFolder:
             values = json.loads(path.read_text(encoding="ascii"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UnknownJobError(
-                f"there is no job called {self.name} in {self.path.parent}; gristmill job list names "
-                f"those that are{self._meant()}"
+                f"there is no job called {self.name} in {self.path.parent}; gristmill job list names those "
+                f"that are{self._meant()}"
             ) from error
         except (OSError, ValueError) as error:
             raise JobStateError(f"{path} cannot be read: {in_words(error)}") from error
@@ -372,5 +396,5 @@ class JobFolder:
 
 
 def utc_now() -> str:
-    """Return the time as ISO 8601 text with milliseconds, in UTC."""
+    """Return the time in UTC as ISO 8601 text with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

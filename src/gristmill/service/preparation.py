@@ -54,10 +54,20 @@ def prepare(folder: JobFolder, job: Job) -> tuple[str, ...]:
             f"the output folder {job.output} cannot be used: {in_words(error)}; choose another with "
             "--output-path"
         ) from error
+    return tuple(notices)
+
+
+def clear_output(job: Job) -> None:
+    """Remove the output that a job replaces, where it was told to; right before its first start.
+
+    Raises
+    ------
+    OSError
+        Something of it cannot be removed.
+    """
     if job.overwrite:
         for path in (job.target, job.partial_target, job.failures, job.columns):
             path.unlink(missing_ok=True)
-    return tuple(notices)
 
 
 def copy_code(folder: JobFolder, job: Job, target: Path) -> Snapshot:

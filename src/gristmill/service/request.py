@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 from gristmill.errors import InputError, OutputError, RequestError, SpecError
 from gristmill.run.job_folder import Job
@@ -30,6 +32,18 @@ class RunRequest:
     """Whether an output that exists already may be replaced."""
     chose_workers: bool = False
     """Whether the number of workers was given for this very run, and needs no advice."""
+    priority: int = 0
+    """Of the jobs that wait, the highest is begun first."""
+    experiment_name: str | None = None
+    """What the job is counted to."""
+    idempotency_key: str | None = None
+    """What makes the same request again return the same job."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Words for the job, by key."""
+    git: Mapping[str, Any] | None = None
+    """Where the code stood; see `Job.git`."""
+    revision: int | None = None
+    """Which state of a deployment in the catalog this is."""
 
 
 def _is_empty(folder: Path) -> bool:
