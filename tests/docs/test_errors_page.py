@@ -21,6 +21,7 @@ MESSAGES = (
     "The job failed",
     "Nothing was started",
     "The job could not go on",
+    "The catalog",
     "Notices",
     "What verify finds",
 )

@@ -1,0 +1,114 @@
+"""Transactions: work that is done whole or not at all, and again where the server was away for a moment."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+
+from gristmill.catalog.postgresql import PostgresqlServer
+from gristmill.catalog.sqlite import WRITES, SqliteFile
+from gristmill.errors import CatalogError, RequestError
+
+Result = TypeVar("Result")
+
+#: How long a server that is away is waited for.
+PATIENCE_S = 10.0
+_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 1.0
+#: Two that insert the same at once: one is refused, looks again, and finds what the other has made.
+_CONFLICTS = 100
+
+
+class Database:
+    """Where the tables are, and how a transaction is made there."""
+
+    def __init__(
+        self,
+        kind: SqliteFile | PostgresqlServer,
+        make_ready: Callable[[Database], None],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Connect, and see to the tables.
+
+        Parameters
+        ----------
+        kind
+            The database.
+        make_ready
+            Sees to the tables; called again when another file has taken the place of ours.
+        patience_s
+            How long a server that is away is waited for.
+
+        Raises
+        ------
+        CatalogError
+            It cannot be opened.
+        """
+        self.kind = kind
+        self._make_ready = make_ready
+        self._patience_s = patience_s
+        self.engine: Engine = kind.engine()
+        make_ready(self)
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Do something that only reads, and sees one state of everything.
+
+        Raises
+        ------
+        CatalogError
+            The database cannot be used.
+        """
+        self._follow()
+        return self.transaction(work, writes=False)
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Do something that writes, whole or not at all; it may be called several times until it is done.
+
+        Raises
+        ------
+        CatalogError
+            The database cannot be used.
+        """
+        self._follow()
+        return self.transaction(work, writes=True)
+
+    def transaction(self, work: Callable[[Connection], Result], *, writes: bool) -> Result:
+        """Do something in a transaction, whatever tables there are."""
+        deadline: float | None = None
+        pause_s, conflicts = _PAUSE_S, 0
+        while True:
+            try:
+                with self.engine.connect() as connection:
+                    connection.execution_options(**{WRITES: writes})
+                    with connection.begin():
+                        return work(connection)
+            except IntegrityError as error:
+                conflicts += 1
+                if conflicts > _CONFLICTS:
+                    raise CatalogError(self.kind.words(error)) from error
+                time.sleep(random.uniform(0, 0.02))
+            except DBAPIError as error:
+                now = time.monotonic()
+                deadline = now + self._patience_s if deadline is None else deadline
+                if not self.kind.is_away(error) or now > deadline:
+                    raise CatalogError(self.kind.words(error)) from error
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            except (StatementError, UnicodeEncodeError) as error:
+                raise RequestError("a name is not UTF-8; nothing can have it") from error
+
+    def close(self) -> None:
+        """Let go of all connections; it opens again at the next use."""
+        self.engine.dispose()
+
+    def _follow(self) -> None:
+        """Open the file anew where another one stands in its place: the old one is nobody's any more."""
+        if self.kind.was_replaced():
+            self.engine.dispose()
+            self.engine = self.kind.engine()
+            self._make_ready(self)

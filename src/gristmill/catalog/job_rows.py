@@ -1,0 +1,211 @@
+"""Jobs: an index of the job folders, and the queue of those that have not begun."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+
+from gristmill.catalog.records import Document, JobRecord
+from gristmill.catalog.rows import as_row, document_text, utc_now
+from gristmill.catalog.tables import JOBS
+from gristmill.catalog.workspace_rows import WorkspaceRows, first
+from gristmill.errors import KeyTakenError, ResourceStateError
+
+QUEUED, STARTING = "Queued", "Starting"
+
+
+class JobRows(WorkspaceRows):
+    """What is done with jobs."""
+
+    def add_job(self, record: JobRecord) -> JobRecord:
+        """Enter a new job.
+
+        Raises
+        ------
+        KeyTakenError
+            A job was made under its idempotency key before.
+        ResourceStateError
+            There is a job of that name already.
+        """
+        made = replace(record, created_at=record.created_at or utc_now())
+        ticket = uuid.uuid4().hex
+
+        def work(connection: Connection) -> JobRecord:
+            if connection.execute(
+                select(JOBS.c.id).where(JOBS.c.claim == ticket, self._is_job(made.name))
+            ).first():
+                return made  # the connection was lost after this had been done
+            self._check_key(connection, made.idempotency_key)
+            if self._job(connection, made.name) is not None:
+                raise ResourceStateError(
+                    f"there is a job called {made.name} in the catalog already; choose another --job-name"
+                )
+            self._insert_job(connection, made, ticket)
+            return made
+
+        return self._write(work)
+
+    def index_jobs(self, records: Collection[JobRecord]) -> int:
+        """Enter jobs that were found by their folders, unless they are there.
+
+        Returns
+        -------
+        int
+            How many were missing. One whose idempotency key has another job is entered without it.
+        """
+
+        def work(connection: Connection) -> int:
+            missing = 0
+            for record in records:
+                if self._job(connection, record.name) is None:
+                    key = record.idempotency_key
+                    taken = key is not None and self._job_under(connection, key) is not None
+                    self._insert_job(
+                        connection, replace(record, idempotency_key=None) if taken else record, ""
+                    )
+                    missing += 1
+            return missing
+
+        return self._write(work) if records else 0
+
+    def job(self, name: str) -> JobRecord | None:
+        """Return a job, if there is one."""
+        return self._read(lambda connection: self._job(connection, name))
+
+    def job_by_key(self, key: str) -> JobRecord | None:
+        """Return the job that was made under an idempotency key, if there is one."""
+        return self._read(lambda connection: self._job_under(connection, key))
+
+    def jobs(
+        self,
+        endpoint: str | None = None,
+        deployment: str | None = None,
+        statuses: Collection[str] | None = None,
+        archived: bool | None = False,
+        limit: int | None = None,
+        home: str | None = None,
+    ) -> list[JobRecord]:
+        """Return jobs, the newest first.
+
+        Parameters
+        ----------
+        endpoint, deployment, statuses, home
+            Whose jobs, in which states; None: all.
+        archived
+            Whether those that are archived are meant, and no others; None: all.
+        limit
+            How many at most.
+        """
+        chosen = select(JOBS).where(JOBS.c.workspace == self.workspace)
+        for column, value in (
+            (JOBS.c.endpoint, endpoint),
+            (JOBS.c.deployment, deployment),
+            (JOBS.c.home, home),
+        ):
+            if value is not None:
+                chosen = chosen.where(column == value)
+        if statuses is not None:
+            chosen = chosen.where(JOBS.c.status.in_(list(statuses)))
+        if archived is not None:
+            chosen = chosen.where(JOBS.c.is_archived.is_(archived))
+        ordered = chosen.order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc())
+        return self._listed(JobRecord, ordered if limit is None else ordered.limit(limit))
+
+    def claim(self, home: str, runner: str, names_running: Collection[str] = ()) -> JobRecord | None:
+        """Take the job of a home whose turn it is: the highest priority, then the oldest.
+
+        It is Starting from then on, and nobody else gets it. Jobs of all workspaces count: what is said of
+        this one later has to be said in its own (`Catalog.in_workspace`).
+
+        Parameters
+        ----------
+        home
+            Whose jobs.
+        runner
+            Who takes it.
+        names_running
+            Jobs that are not given out, whatever is said of them here.
+        """
+        ticket = f"{runner} {uuid.uuid4().hex}"
+
+        def work(connection: Connection) -> JobRecord | None:
+            ours = first(
+                JobRecord, connection, select(JOBS).where(JOBS.c.claim == ticket, JOBS.c.home == home)
+            )
+            if ours is not None:
+                return ours  # the connection was lost after this had been done
+            chosen = select(JOBS).where(JOBS.c.home == home, JOBS.c.status == QUEUED)
+            if names_running:
+                chosen = chosen.where(JOBS.c.name.not_in(list(names_running)))
+            ordered = chosen.order_by(JOBS.c.priority.desc(), JOBS.c.id).limit(1)
+            row = connection.execute(ordered.with_for_update(skip_locked=True)).one_or_none()
+            if row is None:
+                return None
+            values = {"status": STARTING, "runner": runner, "claim": ticket}
+            connection.execute(update(JOBS).where(JOBS.c.id == row.id).values(**values))
+            return first(JobRecord, connection, select(JOBS).where(JOBS.c.id == row.id))
+
+        return self._write(work)
+
+    def put_job_state(
+        self,
+        name: str,
+        status: str | None = None,
+        started_at: str | None = None,
+        ended_at: str | None = None,
+        starts: int | None = None,
+        summary: Document | None = None,
+    ) -> bool:
+        """Say how a job stands; None leaves as it was. Say whether there is such a job."""
+        values: dict[str, Any] = {
+            "status": status,
+            "started_at": started_at,
+            "ended_at": ended_at,
+            "starts": starts,
+            "summary": None if summary is None else document_text(summary),
+        }
+        return self._changed_job(name, {key: value for key, value in values.items() if value is not None})
+
+    def release(self, name: str) -> bool:
+        """Put a job that was claimed back into the queue, where it stood; say whether it was claimed."""
+        values = {"status": QUEUED, "runner": "", "claim": ""}
+        back = update(JOBS).where(self._is_job(name), JOBS.c.status == STARTING).values(**values)
+        return self._write(lambda connection: connection.execute(back).rowcount > 0)
+
+    def archive_job(self, name: str, archived: bool) -> bool:
+        """Archive a job, or bring it back; say whether there is such a job."""
+        return self._changed_job(name, {"is_archived": archived})
+
+    def delete_job(self, name: str) -> bool:
+        """Forget a job; say whether it was there."""
+        gone = delete(JOBS).where(self._is_job(name))
+        return self._write(lambda connection: connection.execute(gone).rowcount > 0)
+
+    def _changed_job(self, name: str, values: dict[str, Any]) -> bool:
+        if not values:
+            return self.job(name) is not None
+        changed = update(JOBS).where(self._is_job(name)).values(**values)
+        return self._write(lambda connection: connection.execute(changed).rowcount > 0)
+
+    def _check_key(self, connection: Connection, key: str | None) -> None:
+        taken = self._job_under(connection, key) if key is not None else None
+        if taken is not None:
+            raise KeyTakenError(f"job {taken.name} was made under the idempotency key {key!r}", taken.name)
+
+    def _insert_job(self, connection: Connection, record: JobRecord, ticket: str) -> None:
+        values = {**as_row(record), "workspace": self.workspace, "claim": ticket}
+        connection.execute(insert(JOBS).values(**values))
+
+    def _job(self, connection: Connection, name: str) -> JobRecord | None:
+        return first(JobRecord, connection, select(JOBS).where(self._is_job(name)))
+
+    def _job_under(self, connection: Connection, key: str) -> JobRecord | None:
+        chosen = select(JOBS).where(JOBS.c.workspace == self.workspace, JOBS.c.idempotency_key == key)
+        return first(JobRecord, connection, chosen)
+
+    def _is_job(self, name: str) -> ColumnElement[bool]:
+        return and_(JOBS.c.workspace == self.workspace, JOBS.c.name == name)

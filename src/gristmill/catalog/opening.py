@@ -1,0 +1,35 @@
+"""The door of the catalog."""
+
+from __future__ import annotations
+
+from gristmill.catalog.database import PATIENCE_S, Database
+from gristmill.catalog.postgresql import PostgresqlServer
+from gristmill.catalog.schema import make_ready
+from gristmill.catalog.sqlite import SqliteFile
+from gristmill.catalog.store import Catalog
+from gristmill.settings import Settings
+
+
+def open_catalog(settings: Settings, patience_s: float = PATIENCE_S) -> Catalog:
+    """Open the catalog of a home, or the team's; it is made, or brought up to date, where need be.
+
+    Parameters
+    ----------
+    settings
+        Where it is, and whose names are meant.
+    patience_s
+        How long a server that is away is waited for, here and at every later call.
+
+    Returns
+    -------
+    Catalog
+        To be closed; several threads may use it.
+
+    Raises
+    ------
+    CatalogError
+        It cannot be opened, is damaged or of a newer release, or its server is away.
+    """
+    url = settings.catalog_url
+    kind = SqliteFile(settings.home.catalog) if url is None else PostgresqlServer(url)
+    return Catalog(Database(kind, make_ready, patience_s), settings.workspace)
