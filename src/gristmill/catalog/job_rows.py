@@ -1,4 +1,4 @@
-"""Jobs: an index of the job folders, and the queue of those that have not begun."""
+"""Jobs: an index of the job folders, which are the truth, and the keys under which jobs were asked for."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from gristmill.catalog.rows import as_row, document_text, utc_now
 from gristmill.catalog.tables import JOBS
 from gristmill.catalog.workspace_rows import WorkspaceRows, first
 from gristmill.errors import KeyTakenError, ResourceStateError
-
-QUEUED, STARTING = "Queued", "Starting"
 
 
 class JobRows(WorkspaceRows):
@@ -36,7 +34,7 @@ class JobRows(WorkspaceRows):
 
         def work(connection: Connection) -> JobRecord:
             if connection.execute(
-                select(JOBS.c.id).where(JOBS.c.claim == ticket, self._is_job(made.name))
+                select(JOBS.c.id).where(JOBS.c.ticket == ticket, self._is_job(made.name))
             ).first():
                 return made  # the connection was lost after this had been done
             self._check_key(connection, made.idempotency_key)
@@ -115,42 +113,6 @@ class JobRows(WorkspaceRows):
         ordered = chosen.order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc())
         return self._listed(JobRecord, ordered if limit is None else ordered.limit(limit))
 
-    def claim(self, home: str, runner: str, names_running: Collection[str] = ()) -> JobRecord | None:
-        """Take the job of a home whose turn it is: the highest priority, then the oldest.
-
-        It is Starting from then on, and nobody else gets it. Jobs of all workspaces count: what is said of
-        this one later has to be said in its own (`Catalog.in_workspace`).
-
-        Parameters
-        ----------
-        home
-            Whose jobs.
-        runner
-            Who takes it.
-        names_running
-            Jobs that are not given out, whatever is said of them here.
-        """
-        ticket = f"{runner} {uuid.uuid4().hex}"
-
-        def work(connection: Connection) -> JobRecord | None:
-            ours = first(
-                JobRecord, connection, select(JOBS).where(JOBS.c.claim == ticket, JOBS.c.home == home)
-            )
-            if ours is not None:
-                return ours  # the connection was lost after this had been done
-            chosen = select(JOBS).where(JOBS.c.home == home, JOBS.c.status == QUEUED)
-            if names_running:
-                chosen = chosen.where(JOBS.c.name.not_in(list(names_running)))
-            ordered = chosen.order_by(JOBS.c.priority.desc(), JOBS.c.id).limit(1)
-            row = connection.execute(ordered.with_for_update(skip_locked=True)).one_or_none()
-            if row is None:
-                return None
-            values = {"status": STARTING, "runner": runner, "claim": ticket}
-            connection.execute(update(JOBS).where(JOBS.c.id == row.id).values(**values))
-            return first(JobRecord, connection, select(JOBS).where(JOBS.c.id == row.id))
-
-        return self._write(work)
-
     def put_job_state(
         self,
         name: str,
@@ -169,12 +131,6 @@ class JobRows(WorkspaceRows):
             "summary": None if summary is None else document_text(summary),
         }
         return self._changed_job(name, {key: value for key, value in values.items() if value is not None})
-
-    def release(self, name: str) -> bool:
-        """Put a job that was claimed back into the queue, where it stood; say whether it was claimed."""
-        values = {"status": QUEUED, "runner": "", "claim": ""}
-        back = update(JOBS).where(self._is_job(name), JOBS.c.status == STARTING).values(**values)
-        return self._write(lambda connection: connection.execute(back).rowcount > 0)
 
     def archive_job(self, name: str, archived: bool) -> bool:
         """Archive a job, or bring it back; say whether there is such a job."""
@@ -197,7 +153,7 @@ class JobRows(WorkspaceRows):
             raise KeyTakenError(f"job {taken.name} was made under the idempotency key {key!r}", taken.name)
 
     def _insert_job(self, connection: Connection, record: JobRecord, ticket: str) -> None:
-        values = {**as_row(record), "workspace": self.workspace, "claim": ticket}
+        values = {**as_row(record), "workspace": self.workspace, "ticket": ticket}
         connection.execute(insert(JOBS).values(**values))
 
     def _job(self, connection: Connection, name: str) -> JobRecord | None:

@@ -83,14 +83,14 @@ class ResourceRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRecord:
-    """A job in the index and the queue. The truth about it is its folder."""
+    """A job in the index. The truth about it, and whether it is its turn, is in its folder."""
 
     name: str
     home: str
-    """Whose job it is: a runner takes only jobs of its own home."""
+    """Where its folder is."""
     status: str
     priority: int = 0
-    """The higher, the sooner."""
+    """The higher, the sooner it runs."""
     endpoint: str | None = None
     deployment: str | None = None
     experiment: str | None = None
@@ -103,7 +103,3 @@ class JobRecord:
     starts: int = 0
     summary: Document = field(default_factory=dict)
     """What a list shows of it."""
-    runner: str = ""
-    """Who claimed it last; empty while it is queued."""
-    workspace: str = ""
-    """Filled in where it is read."""

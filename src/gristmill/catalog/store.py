@@ -11,7 +11,7 @@ from gristmill.catalog.resource_rows import ResourceRows
 
 
 class Catalog(EndpointRows, AssetRows, ResourceRows, JobRows):
-    """Endpoints, deployments, assets, datastores, computes, and of jobs the index and the queue.
+    """Endpoints, deployments, assets, datastores, computes, and an index of jobs.
 
     Every call is a transaction of its own: done whole or not at all, also where the process is killed. Any
     number of processes and threads may use it. Each call may raise `CatalogError`, where the database cannot

@@ -109,8 +109,7 @@ def _jobs() -> None:
         sa.Column("is_archived", sa.Boolean, nullable=False),
         sa.Column("starts", sa.BigInteger, nullable=False),
         _text("summary"),
-        _text("runner"),
-        _text("claim"),
+        _text("ticket"),
         _text("created_at"),
         _text("started_at"),
         _text("ended_at"),
@@ -119,5 +118,4 @@ def _jobs() -> None:
         sa.UniqueConstraint("workspace", "idempotency_key", name="uq_jobs_workspace_idempotency_key"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_jobs_home_status_priority", "jobs", ["home", "status", "priority"])
     op.create_index("ix_jobs_workspace_created_at", "jobs", ["workspace", "created_at"])
