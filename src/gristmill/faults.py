@@ -64,6 +64,9 @@ CONTENT_POINTS = (
 )
 """Those that only the keeping of a model, or of code, meets."""
 
+CATALOG_POINTS = ("catalog.before_commit",)
+"""Those that only the making of the catalog's tables meets."""
+
 WORKER_POINTS = (
     "worker.files.taken",
     "worker.part.before_write",

@@ -10,7 +10,7 @@ import pytest
 pytest.register_assert_rewrite("contracts.catalog_suite")
 
 from contracts.catalog_suite import CatalogSuite  # noqa: E402  # after the line that makes its asserts speak
-from contracts.postgresql_server import server  # noqa: E402
+from contracts.postgresql_server import PostgresqlServer  # noqa: E402
 from gristmill.catalog.opening import open_catalog  # noqa: E402
 from gristmill.catalog.store import Catalog  # noqa: E402
 from gristmill.settings import Home, Settings  # noqa: E402
@@ -25,12 +25,11 @@ def in_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
 
 
 @pytest.fixture(scope="module")
-def in_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+def in_postgresql(
+    postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Catalog]:
     home = Home(path=tmp_path_factory.mktemp("home"))
-    with (
-        server() as running,
-        open_catalog(Settings(home=home, catalog_url=running.url("suite"))) as catalog,
-    ):
+    with open_catalog(Settings(home=home, catalog_url=postgresql.url("suite"))) as catalog:
         yield catalog
 
 

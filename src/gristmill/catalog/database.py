@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gristmill.catalog.postgresql import PostgresqlServer
 from gristmill.catalog.sqlite import WRITES, SqliteFile
@@ -22,6 +23,7 @@ _PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 1.0
 #: Two that insert the same at once: one is refused, looks again, and finds what the other has made.
 _CONFLICTS = 100
+_LONGEST_CONFLICT_S = 0.02
 
 
 class Database:
@@ -32,6 +34,7 @@ class Database:
         kind: SqliteFile | PostgresqlServer,
         make_ready: Callable[[Database], None],
         patience_s: float = PATIENCE_S,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """Connect, and see to the tables.
 
@@ -43,6 +46,8 @@ class Database:
             Sees to the tables; called again when another file has taken the place of ours.
         patience_s
             How long a server that is away is waited for.
+        pause
+            Waits so many seconds before it is tried again.
 
         Raises
         ------
@@ -52,8 +57,9 @@ class Database:
         self.kind = kind
         self._make_ready = make_ready
         self._patience_s = patience_s
-        self.engine: Engine = kind.engine()
-        make_ready(self)
+        self._pause = pause
+        self._following = threading.Lock()
+        self.engine = self._opened()
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """Do something that only reads, and sees one state of everything.
@@ -91,15 +97,15 @@ class Database:
                 conflicts += 1
                 if conflicts > _CONFLICTS:
                     raise CatalogError(self.kind.words(error)) from error
-                time.sleep(random.uniform(0, 0.02))
+                self._pause(random.uniform(0, _LONGEST_CONFLICT_S))
             except DBAPIError as error:
                 now = time.monotonic()
                 deadline = now + self._patience_s if deadline is None else deadline
                 if not self.kind.is_away(error) or now > deadline:
                     raise CatalogError(self.kind.words(error)) from error
-                time.sleep(pause_s)
+                self._pause(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            except (StatementError, UnicodeEncodeError) as error:
+            except UnicodeEncodeError as error:
                 raise RequestError("a name is not UTF-8; nothing can have it") from error
 
     def close(self) -> None:
@@ -108,7 +114,16 @@ class Database:
 
     def _follow(self) -> None:
         """Open the file anew where another one stands in its place: the old one is nobody's any more."""
-        if self.kind.was_replaced():
-            self.engine.dispose()
-            self.engine = self.kind.engine()
+        with self._following:
+            if self.kind.was_replaced():
+                self.engine.dispose()
+                self.engine = self._opened()
+
+    def _opened(self) -> Engine:
+        self.engine = self.kind.engine()
+        try:
             self._make_ready(self)
+        except BaseException:
+            self.engine.dispose()
+            raise
+        return self.engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gristmill.catalog.database import PATIENCE_S, Database
 from gristmill.catalog.postgresql import PostgresqlServer
-from gristmill.catalog.schema import make_ready
+from gristmill.catalog.schema import SCHEMA
 from gristmill.catalog.sqlite import SqliteFile
 from gristmill.catalog.store import Catalog
 from gristmill.settings import Settings
@@ -30,6 +30,10 @@ def open_catalog(settings: Settings, patience_s: float = PATIENCE_S) -> Catalog:
     CatalogError
         It cannot be opened, is damaged or of a newer release, or its server is away.
     """
+    return Catalog(Database(kind_of(settings), SCHEMA.make_ready, patience_s), settings.workspace)
+
+
+def kind_of(settings: Settings) -> SqliteFile | PostgresqlServer:
+    """Return the database that is meant; nothing is opened yet."""
     url = settings.catalog_url
-    kind = SqliteFile(settings.home.catalog) if url is None else PostgresqlServer(url)
-    return Catalog(Database(kind, make_ready, patience_s), settings.workspace)
+    return SqliteFile(settings.home.catalog) if url is None else PostgresqlServer(url)

@@ -21,8 +21,11 @@ _PASSING = (
     "too many clients",
     "remaining connection slots",
 )
+#: What the server refuses, and a host that there is not.
+_FINAL = ("FATAL", "[Errno -2]", "[Errno -5]")
 #: The same as SQLSTATE, with a deadlock and a conflict of transactions.
 _PASSING_STATES = frozenset({"57P01", "57P02", "57P03", "53300", "40001", "40P01"})
+_TABLE_EXISTS = "42P07"
 
 
 class PostgresqlServer:
@@ -89,9 +92,13 @@ class PostgresqlServer:
         if not isinstance(error, (OperationalError, InterfaceError)):
             return False
         said = str(error.orig)
-        return "FATAL" not in said or any(words in said for words in _PASSING)
+        is_final = any(words in said for words in _FINAL)
+        return not is_final or any(words in said for words in _PASSING)
 
     def words(self, error: DBAPIError) -> str:
         """Say what an error means, and what to do."""
         said = " ".join(str(error.orig).split())
-        return f"the catalog {self.place} cannot be used: {said}; see to the server, or to GRISTMILL_CATALOG"
+        remedy = "see to the server, or to GRISTMILL_CATALOG"
+        if getattr(error.orig, "sqlstate", None) == _TABLE_EXISTS:
+            remedy = "give Gristmill a database, or a schema, of its own"
+        return f"the catalog {self.place} cannot be used: {said}; {remedy}"

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from gristmill.errors import CatalogError, in_words
@@ -56,12 +56,10 @@ class SqliteFile:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._identity = self._found()
         except OSError as error:
-            raise CatalogError(
-                f"the catalog {self.place} cannot be opened: {in_words(error)}; "
-                f"{_REMEDIES[sqlite3.SQLITE_READONLY]}"
-            ) from error
+            raise CatalogError(self._not_opened(error)) from error
         engine = create_engine(
-            f"sqlite+pysqlite:///{self._path}", connect_args={"timeout": BUSY_S, "isolation_level": None}
+            URL.create("sqlite+pysqlite", database=str(self._path)),
+            connect_args={"timeout": BUSY_S, "isolation_level": None},
         )
         event.listen(engine, "connect", _connected)
         event.listen(engine, "begin", _begun)
@@ -74,13 +72,40 @@ class SqliteFile:
     @contextlib.contextmanager
     def alone(self, engine: Engine) -> Iterator[None]:
         """Keep other processes from making tables meanwhile, and turn write-ahead logging on."""
-        lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _log_ahead(engine)
+        with self._locked():
+            self._remove_log_of_another()
+            try:
+                _log_ahead(engine)
+            except sqlite3.Error as error:
+                raise CatalogError(self._said(error)) from error
             yield
-        finally:
-            os.close(lock)
+
+    def set_aside(self, name: str) -> Path | None:
+        """Give the file another name, so that the next who opens it begins with an empty one.
+
+        Returns
+        -------
+        Path or None
+            Where it is now; None where there was none. Who has it open notices at the next call.
+
+        Raises
+        ------
+        CatalogError
+            It cannot be renamed.
+        """
+        aside = self._path.with_name(name)
+        with self._locked():
+            try:
+                os.rename(self._path, aside)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise CatalogError(self._not_opened(error)) from error
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(f"{self._path}-wal", f"{aside}-wal")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{self._path}-shm")
+        return aside
 
     def lock(self, connection: Connection) -> None:
         """Nothing more: whoever writes to a file writes alone."""
@@ -91,9 +116,38 @@ class SqliteFile:
 
     def words(self, error: DBAPIError) -> str:
         """Say what an error means, and what to do."""
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        return self._said(error.orig)
+
+    def _said(self, error: BaseException | None) -> str:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to it
         remedy = _REMEDIES.get(code, "look at the file and its folder")
-        return f"the catalog {self.place} cannot be used: {error.orig}; {remedy}"
+        return f"the catalog {self.place} cannot be used: {error}; {remedy}"
+
+    def _not_opened(self, error: OSError) -> str:
+        remedy = _REMEDIES[sqlite3.SQLITE_CANTOPEN]
+        return f"the catalog {self.place} cannot be opened: {in_words(error)}; {remedy}"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Be the only one who makes or sets aside the file; the kernel lets go when a process ends."""
+        try:
+            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CatalogError(self._not_opened(error)) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _remove_log_of_another(self) -> None:
+        """Remove what is beside a file that is still empty: it belongs to one that was removed or set aside,
+        and may be in use by a process that has not noticed.
+        """
+        if not os.path.getsize(self._path):
+            for beside in ("-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(f"{self._path}{beside}")
 
     def _found(self) -> tuple[int, int] | None:
         try:
