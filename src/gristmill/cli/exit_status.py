@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from gristmill.errors import GristmillError, RequestError
+from gristmill.errors import GristmillError, RequestError, UnknownJobError, UnknownResourceError
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import JobView
@@ -21,7 +21,7 @@ class ExitStatus(IntEnum):
     NOTHING_STARTED = 2
     """What was asked for cannot be done; nothing was started."""
     CANCELED = 3
-    """The job was cancelled; what was finished is kept."""
+    """The job was cancelled; what was finished is kept. Or: what was to be shown is not there."""
     FAILED_ITEMS = 4
     """Under ``--strict``: the job completed, and items of it failed."""
 
@@ -50,6 +50,21 @@ def of_job(view: JobView, *, is_strict: bool) -> ExitStatus:
     return status
 
 
-def of_error(error: GristmillError) -> ExitStatus:
-    """Say with which status a command ends that met this error."""
+def of_error(error: GristmillError, *, is_show: bool = False) -> ExitStatus:
+    """Say with which status a command ends that met this error.
+
+    Parameters
+    ----------
+    error
+        The error.
+    is_show
+        Whether the command shows one thing: that it is not there has a status of its own then, as in ``az``.
+
+    Returns
+    -------
+    ExitStatus
+        ``CANCELED``, 3, for what is not there.
+    """
+    if is_show and isinstance(error, (UnknownResourceError, UnknownJobError)):
+        return ExitStatus.CANCELED
     return ExitStatus.NOTHING_STARTED if isinstance(error, RequestError) else ExitStatus.JOB_FAILED

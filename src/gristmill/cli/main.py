@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from gristmill.cli.exit_status import ExitStatus, of_error
@@ -19,12 +20,23 @@ from gristmill.errors import GristmillError
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import Jobs
+    from gristmill.service.workspace import Workspace
 
-_HOME = "gristmill.settings:Home"
-_JOBS = "gristmill.service.jobs:Jobs"
+#: What makes that which a command works with.
+_SERVICES = {
+    "jobs": "gristmill.cli.services:jobs",
+    "workspace": "gristmill.cli.services:workspace",
+    "nothing": "gristmill.cli.services:nothing",
+}
 
 
-def main(argv: Sequence[str] | None = None, jobs: Jobs | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    jobs: Jobs | None = None,
+    workspace: Workspace | None = None,
+    *,
+    is_az: bool = False,
+) -> int:
     """Do what a command line says.
 
     Parameters
@@ -32,7 +44,12 @@ def main(argv: Sequence[str] | None = None, jobs: Jobs | None = None) -> int:
     argv
         What stands behind ``gristmill``; None: what this process was started with.
     jobs
-        The service; None: the one over the home that the environment names.
+        The service of jobs; None: the one over the home that the environment names.
+    workspace
+        The service of everything that has a name; None: the one over the home and the catalog that the
+        environment names.
+    is_az
+        Whether it was typed behind ``az ml``.
 
     Returns
     -------
@@ -45,20 +62,24 @@ def main(argv: Sequence[str] | None = None, jobs: Jobs | None = None) -> int:
         )
         return ExitStatus.NOTHING_STARTED
     try:
-        args = parse(sys.argv[1:] if argv is None else argv)
+        args = parse(sys.argv[1:] if argv is None else argv, is_az=is_az)
     except SystemExit as answered:
         return int(answered.code or 0)
-    return _done(args, jobs)
+    return _done(args, {"jobs": jobs, "workspace": workspace, "nothing": None})
 
 
-def _done(args: Namespace, jobs: Jobs | None) -> int:
+def _done(args: Namespace, services: Mapping[str, Any]) -> int:
     try:
         command = _load(args.target)
-        return int(command(args, jobs or _load(_JOBS)(_load(_HOME).from_environment(), Stderr().say)))
+        service = services[args.service]
+        if service is None:
+            service = _load(_SERVICES[args.service])(args)
+        with service if args.service == "workspace" else nullcontext():
+            return int(command(args, service))
     except GristmillError as error:
         lines = str(error).splitlines() or [type(error).__name__]
         Stderr().say(*(f"gristmill: error: {line}" for line in lines))
-        return of_error(error)
+        return of_error(error, is_show=args.is_show)
     except AnswerLostError as error:
         Stderr().say(f"gristmill: error: {error}; what was asked for is lost, the job is not")
         return ExitStatus.JOB_FAILED

@@ -11,17 +11,28 @@ import sys
 from collections.abc import Sequence
 
 from gristmill import __version__
+from gristmill.cli.az.options import behind
 from gristmill.cli.exit_status import ExitStatus
+from gristmill.cli.groups import (
+    ENV_COMMANDS,
+    GROUPS,
+    JOB_COMMANDS,
+    MODEL_COMMANDS,
+    job_name,
+    job_options,
+    json_option,
+)
 from gristmill.cli.parser import (
     Command,
     Parser,
-    check_words,
-    days_argument,
+    checked_words,
     name_argument,
     path_argument,
     seconds_argument,
 )
 from gristmill.cli.settings_options import add_settings
+
+__all__ = ["COMMANDS", "ENV_COMMANDS", "GROUPS", "JOB_COMMANDS", "MODEL_COMMANDS", "parse"]
 
 _DESCRIPTION = "Run a model over a pile of files: every input accounted for."
 _REPLAY_STATUSES = (
@@ -38,7 +49,10 @@ _ELSEWHERE = {
     "score": "gristmill run",
     "stop": "gristmill job cancel",
     "debug": "gristmill replay",
-    "environment": "gristmill env",
+    "endpoint": "gristmill batch-endpoint",
+    "endpoints": "gristmill batch-endpoint list",
+    "deployment": "gristmill batch-deployment",
+    "invoke": "gristmill batch-endpoint invoke",
     "envs": "gristmill env list",
 }
 _STATUSES = (
@@ -57,18 +71,21 @@ _TUNE_STATUSES = (
 )
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse(argv: Sequence[str], *, is_az: bool = False) -> argparse.Namespace:
     """Read a command line.
 
     Parameters
     ----------
     argv
         What stands behind ``gristmill``.
+    is_az
+        Whether it was typed behind ``az ml``, so that nothing is answered in words.
 
     Returns
     -------
     argparse.Namespace
-        ``target`` (the function that does it, as ``module:function``) and the options of the command.
+        ``target`` (the function that does it, as ``module:function``), ``service`` (what it needs),
+        ``is_show`` and the options of the command.
 
     Raises
     ------
@@ -80,20 +97,23 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--version", action="version", version=f"gristmill {__version__}", help="print the version"
     )
     parser.add_commands(COMMANDS)
-    job = parser.add_command("job", "look at the jobs, or cancel one: show, list, logs, stacks, cancel")
-    job.add_commands(JOB_COMMANDS)
-    environment = parser.add_command(
-        "env", "the environments that deployments ask for: build, list, show, prune"
-    )
-    environment.add_commands(ENV_COMMANDS)
-    model = parser.add_command("model", "write out how an MLflow model is scored: scoring-script")
-    model.add_commands(MODEL_COMMANDS)
+    for name, group in GROUPS.items():
+        parser.add_group(name, group.words, group.commands)
     parser.elsewhere = {**_ELSEWHERE, **{name: f"gristmill job {name}" for name in JOB_COMMANDS}}
     if not argv:
         parser.print_help(sys.stderr)
         parser.exit(ExitStatus.NOTHING_STARTED)
-    check_words(parser, argv)
-    return parser.parse_args(argv)
+    checked = checked_words(parser, behind(argv))
+    return _answerer(parser.parse_args(checked.words), checked.parser, is_az=is_az)
+
+
+def _answerer(args: argparse.Namespace, parser: Parser, *, is_az: bool) -> argparse.Namespace:
+    """Choose who answers a verb that ``az`` has and that we had before."""
+    if hasattr(args, "az_target") and (is_az or args.is_az):
+        args.target, args.service = args.az_target, "workspace"
+    elif hasattr(args, "az_target") and getattr(args, "job", "") is None:
+        parser.error(f"which job? Type {parser.prog} JOB")
+    return args
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +174,7 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
         " (default: only the script's import and init() are tried)",
     )
     add_settings(parser)
-    _list_options(parser)
+    json_option(parser)
     parser.epilog = _CHECK_STATUSES
 
 
@@ -180,13 +200,13 @@ def _tune_options(parser: argparse.ArgumentParser) -> None:
         "--yes", action="store_true", help="run files several times although max_retries is 0"
     )
     add_settings(parser)
-    _list_options(parser)
+    json_option(parser)
     parser.epilog = _TUNE_STATUSES
 
 
 def _resume_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s JOB [--force] [--new] [options]"
-    _job_name(parser)
+    job_name(parser)
     changed = _change_options(parser)
     changed.add_argument(
         "--new",
@@ -199,7 +219,7 @@ def _resume_options(parser: argparse.ArgumentParser) -> None:
 
 def _replay_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s JOB ITEM [--mini-batch] [--pdb]"
-    _job_name(parser)
+    job_name(parser)
     parser.add_argument(
         "item",
         metavar="ITEM",
@@ -228,30 +248,13 @@ def _change_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
 def _rerun_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s JOB --failed [--force] [options]"
-    _job_name(parser)
+    job_name(parser)
     parser.add_argument(
         "--failed", action="store_true", required=True, help="score again what failed, and nothing else"
     )
     _change_options(parser)
     add_settings(parser, is_for_rest=True)
     _ending_options(parser)
-
-
-def _scoring_script_options(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "%(prog)s MODEL [--output FOLDER] [--overwrite]"
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        type=path_argument,
-        help="the folder of an MLflow model, with a file MLmodel",
-    )
-    parser.add_argument(
-        "--output",
-        metavar="FOLDER",
-        type=path_argument,
-        help="the folder to be written (default: ./<model>-scoring/)",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
 def _ending_options(parser: argparse.ArgumentParser) -> None:
@@ -263,54 +266,15 @@ def _ending_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _STATUSES
 
 
-def _job_options(parser: argparse.ArgumentParser) -> None:
-    _job_name(parser)
-    _list_options(parser)
-
-
-def _env_build_options(parser: argparse.ArgumentParser) -> None:
+def _script_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s -- COMMAND [ARGUMENT ...]"
     parser.add_argument(
-        "file",
-        metavar="DEPLOYMENT.yml|CONDA.yml|MODEL",
-        type=path_argument,
-        help="a deployment, an environment's file, a conda file, or the folder of an MLflow model",
+        "command",
+        metavar="COMMAND",
+        nargs=argparse.REMAINDER,
+        help="what is run, with an az on its PATH that serves az ml from here: bash deploy-and-run.sh",
     )
-    parser.add_argument("--offline", action="store_true", help="fetch nothing from a network")
-    _list_options(parser)
-
-
-def _env_show_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("env", metavar="ENV", help="the key of an environment, its beginning, or its name")
-    _list_options(parser)
-
-
-def _env_prune_options(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "%(prog)s [ENV ...] [--unused-days N] [--all] [--json]"
-    parser.add_argument(
-        "envs", metavar="ENV", nargs="*", help="keys or names; none: those that no job has used for a while"
-    )
-    parser.add_argument(
-        "--unused-days",
-        metavar="N",
-        type=days_argument,
-        default=30,
-        help="without ENV: how long that is, in days (default: 30)",
-    )
-    parser.add_argument("--all", action="store_true", help="all that no job uses just now")
-    _list_options(parser)
-
-
-def _list_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
-
-
-def _logs_options(parser: argparse.ArgumentParser) -> None:
-    _job_name(parser)
-    parser.add_argument("--path", action="store_true", help="print only the folder of the logs")
-
-
-def _job_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", metavar="JOB", help="the name of the job")
+    parser.epilog = "Exit status: that of the command; 128 + N if signal N ended it; 2 nothing was run."
 
 
 COMMANDS = {
@@ -347,45 +311,15 @@ COMMANDS = {
         _replay_options,
         "gristmill.cli.replay:replay",
     ),
+    "az": Command(
+        "run a script that was written for az ml, unchanged",
+        _script_options,
+        "gristmill.cli.az.scripts:run_script",
+        "nothing",
+    ),
     "verify": Command(
         "prove from its files that a job lost nothing and has nothing twice",
-        _job_options,
+        job_options,
         "gristmill.cli.job:verify",
-    ),
-}
-ENV_COMMANDS = {
-    "build": Command(
-        "build the environment of a deployment, so that its jobs start at once",
-        _env_build_options,
-        "gristmill.cli.environment:build",
-    ),
-    "list": Command("all environments", _list_options, "gristmill.cli.environment:list_environments"),
-    "show": Command(
-        "what is in an environment, and where it is", _env_show_options, "gristmill.cli.environment:show"
-    ),
-    "prune": Command(
-        "remove environments that nobody uses", _env_prune_options, "gristmill.cli.environment:prune"
-    ),
-}
-JOB_COMMANDS = {
-    "show": Command("how a job went, and where everything is", _job_options, "gristmill.cli.job:show_job"),
-    "list": Command("all jobs, the newest first", _list_options, "gristmill.cli.job:list_jobs"),
-    "logs": Command(
-        "the log files of a job, and what the most telling ones say", _logs_options, "gristmill.cli.job:logs"
-    ),
-    "stacks": Command(
-        "what every worker of a running job is doing, line by line",
-        _job_options,
-        "gristmill.cli.stacks:stacks",
-    ),
-    "cancel": Command(
-        "stop a running job; what is finished is kept", _job_options, "gristmill.cli.job:cancel"
-    ),
-}
-MODEL_COMMANDS = {
-    "scoring-script": Command(
-        "write the script that scores with an MLflow model where there is none, to be edited",
-        _scoring_script_options,
-        "gristmill.cli.model:scoring_script",
     ),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,6 +23,10 @@ class Command(NamedTuple):
     add_options: Callable[[argparse.ArgumentParser], None]
     target: str
     """The function that does it, as ``module:function``."""
+    service: str = "jobs"
+    """What that function is handed beside the options: ``jobs``, ``workspace`` or ``nothing``."""
+    is_show: bool = False
+    """Whether it shows one thing, so that its exit status says when that is not there."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,12 +38,28 @@ class Parser(argparse.ArgumentParser):
         self.elsewhere: dict[str, str] = {}
         """Words that are typed as commands, and what is to be typed instead."""
         self._below: Any = None
+        self._rest: Callable[[], None] | None = None
 
     def add_commands(self, commands: Mapping[str, Command]) -> None:
         for name, command in commands.items():
             parser = self.add_command(name, command.words)
-            parser.set_defaults(target=command.target)
-            command.add_options(parser)
+            parser.set_defaults(target=command.target, service=command.service, is_show=command.is_show)
+            parser._rest = partial(command.add_options, parser)
+
+    def add_group(self, name: str, words: str, commands: Mapping[str, Command]) -> None:
+        parser = self.add_command(name, words)
+        parser._rest = partial(parser.add_commands, commands)
+
+    def complete(self) -> Parser:
+        """Add what this parser knows of: only those that are asked for take the time that it takes."""
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            rest()
+        return self
+
+    def parse_known_args(self, *words: Any, **options: Any) -> Any:
+        self.complete()
+        return super().parse_known_args(*words, **options)
 
     def add_command(self, name: str, words: str) -> Parser:
         if self._below is None:
@@ -53,46 +74,66 @@ class Parser(argparse.ArgumentParser):
         self.exit(ExitStatus.NOTHING_STARTED, f"gristmill: error: {message}\n(more: {self.prog} --help)\n")
 
 
-def check_words(parser: Parser, argv: Sequence[str]) -> None:
-    """Answer a command or an option that does not exist with the nearest that does, and refuse an option that
-    is given twice: only one of the two would count.
+class Words(NamedTuple):
+    """A command line that was looked through."""
+
+    words: list[str]
+    """The words, every option in full."""
+    parser: Parser
+    """The parser of the command that they ask for."""
+
+
+def checked_words(parser: Parser, argv: Sequence[str]) -> Words:
+    """Answer a command or an option that does not exist with the nearest that does, refuse an option that is
+    given twice, since only one of the two would count, and write out those that are cut short.
     """
     given: set[argparse.Action] = set()
-    for word in argv:
+    words = list(argv)
+    for number, word in enumerate(argv):
         if word == "--":
-            return
-        if word.startswith("--") and " " not in word:
-            option = word.partition("=")[0]
-            known = [name for name in parser._option_string_actions if name.startswith("--")]
-            if not any(name.startswith(option) for name in known):
-                parser.error(f"there is no option {option}{_meant(option, known)}")
-            _check_once(parser, option, given)
+            break
+        if word.startswith("--") and " " not in word.partition("=")[0]:
+            words[number] = _in_full(parser, word)
+            _check_once(parser, words[number].partition("=")[0], given)
         elif parser.commands and not word.startswith("-"):
             if word in parser.elsewhere:
                 parser.error(f"there is no command {word!r}; type {parser.elsewhere[word]}")
             if word not in parser.commands:
                 parser.error(f"there is no command {word!r}{_meant(word, parser.commands)}")
-            parser = parser.commands[word]
+            parser = parser.commands[word].complete()
     if parser.commands and argv and not any(word.startswith("-") for word in argv):
         parser.error(f"which of its commands? There are {', '.join(parser.commands)}")
+    return Words(words, parser)
+
+
+def _in_full(parser: Parser, word: str) -> str:
+    """Return an option with its whole name.
+
+    Any beginning will do that stands for one option of ``az``, whichever of ours begin in the same way: a
+    script that was written for it goes on working when we add options.
+    """
+    option, equals, value = word.partition("=")
+    actions = parser._option_string_actions
+    if option in actions:
+        return word
+    found = {name: action for name, action in actions.items() if name.startswith(option)}
+    if not found:
+        known = [name for name in actions if name.startswith("--")]
+        parser.error(f"there is no option {option}{_meant(option, known)}")
+    theirs = {name: action for name, action in found.items() if not getattr(action, "is_ours", False)}
+    names = list(theirs or found)
+    if len(set((theirs or found).values())) > 1:
+        parser.error(f"{option} may be one of {', '.join(names)}; write out which")
+    return f"{names[0]}{equals}{value}"
 
 
 def _check_once(parser: Parser, option: str, given: set[argparse.Action]) -> None:
-    action = _action_of(parser, option)
-    if action is None or getattr(action, "repeatable", False):
+    action = parser._option_string_actions[option]
+    if getattr(action, "repeatable", False):
         return
     if action in given:
         parser.error(f"{action.option_strings[0]} is given twice; give it once")
     given.add(action)
-
-
-def _action_of(parser: Parser, option: str) -> argparse.Action | None:
-    """Return what an option stands for, which may be cut short where that is clear; argparse says if not."""
-    actions = parser._option_string_actions
-    if option in actions:
-        return actions[option]
-    found = {action for name, action in actions.items() if name.startswith(option)}
-    return found.pop() if len(found) == 1 else None
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

@@ -26,12 +26,23 @@ def answer(*lines: str) -> None:
     AnswerLostError
         Stdout does not take them for another reason.
     """
+    answer_text("".join(f"{line}\n" for line in lines))
+
+
+def answer_text(text: str) -> None:
+    """Write a text to stdout, as `answer` does.
+
+    Raises
+    ------
+    AnswerLostError
+        Stdout does not take it.
+    """
     if sys.stdout is None:
         raise AnswerLostError("stdout is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are not UTF-8
     try:
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
         _drop(1)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.cli.options import COMMANDS, JOB_COMMANDS, MODEL_COMMANDS, parse
+from gristmill.cli.az.job_commands import ALSO_AZ
+from gristmill.cli.main import _SERVICES
+from gristmill.cli.options import COMMANDS, GROUPS, parse
 from gristmill.cli.parser import Parser
 from gristmill.cli.start import overrides
 from gristmill.errors import SpecError
@@ -183,8 +185,7 @@ def test_all_wrong_values_are_reported_with_their_options(
         (["job", "lst"], "there is no command 'lst'; did you mean list?"),
         (
             ["xyzzy"],
-            "there is no command 'xyzzy'; there are new, check, tune, run, resume, rerun, replay, verify,"
-            " job, env, model",
+            f"there is no command 'xyzzy'; there are {', '.join([*COMMANDS, *GROUPS])}",
         ),
         (["run", "s.py", "--imput", "x"], "there is no option --imput; did you mean --input?"),
         (
@@ -262,7 +263,12 @@ def test_run_imports_no_more_than_it_needs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    [command.target for command in (*COMMANDS.values(), *JOB_COMMANDS.values(), *MODEL_COMMANDS.values())],
+    [
+        *(command.target for command in COMMANDS.values()),
+        *(command.target for group in GROUPS.values() for command in group.commands.values()),
+        *ALSO_AZ.values(),
+        *_SERVICES.values(),
+    ],
 )
 def test_every_command_of_the_table_exists(target: str) -> None:
     module, _, function = target.partition(":")

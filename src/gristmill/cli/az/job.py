@@ -1,0 +1,60 @@
+"""``gristmill job`` as ``az ml`` has it: jobs as resources, their outputs, and following one."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from gristmill.cli.az.answer import Answer
+from gristmill.cli.exit_status import ExitStatus
+from gristmill.cli.job import CANCEL_WAIT_S
+from gristmill.errors import SpecError
+
+if TYPE_CHECKING:
+    from gristmill.service.workspace import Workspace
+
+_MOST = 50
+
+
+def show(args: Namespace, workspace: Workspace) -> ExitStatus:
+    """Show a job."""
+    answer = Answer(args)
+    _web(args, answer)
+    from gristmill.service.job_resource import find_job  # the folder alone: this is called in loops
+
+    return answer.one(find_job(workspace.settings.home, _name(args)))
+
+
+def list_all(args: Namespace, workspace: Workspace) -> ExitStatus:
+    """Show jobs, the newest first."""
+    answer = Answer(args)
+    from gristmill.service.job_resource import find_jobs
+
+    found = find_jobs(
+        workspace.settings.home, archived=args.include_archived, only_archived=args.archived_only
+    )
+    if args.parent_job_name is not None:
+        found = [one for one in found if one.job.name == args.parent_job_name]
+    most = args.max_results if args.max_results is not None else _MOST
+    return answer.all(found, None if args.all_results == "true" else most)
+
+
+def cancel(args: Namespace, workspace: Workspace) -> ExitStatus:
+    """Ask for the end of a job, and wait for it a while."""
+    answer = Answer(args)
+    view = workspace.jobs.cancel(_name(args), CANCEL_WAIT_S)
+    if view.ended_at:
+        return answer.nothing()
+    return answer.nothing(f"job {view.name} has been asked to stop and has not yet")
+
+
+def _name(args: Namespace) -> str:
+    """Return the name of the job, with or without its option."""
+    if (args.name is None) == (args.job is None):
+        raise SpecError("which job? Give its name, once: --name JOB")
+    return str(args.name or args.job)
+
+
+def _web(args: Namespace, answer: Answer) -> None:
+    if args.web:
+        answer.notice("--web: there are no pages yet; gristmill job show JOB says it in words")

@@ -1,0 +1,57 @@
+"""``job``: which verb has which options. Some verbs were ours before, and keep their words for people.
+
+``gristmill job show JOB`` is answered in words, ``gristmill job show --name JOB`` as ``az ml`` does it, and
+so is whatever comes with ``--query`` or ``--output``. This module imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+
+from gristmill.cli.az.option import Option, adder, filled, one_of, whole_number
+from gristmill.cli.az.options import (
+    ARCHIVED_ONLY,
+    COMMON,
+    INCLUDE_ARCHIVED,
+    MOST,
+    NAME,
+    WEB,
+)
+
+_JOB = "gristmill.cli.az.job:"
+
+_NAME = NAME._replace(words="the name of the job, answered as by az ml")
+_WEB = WEB._replace(names=("--web", "-e"))
+_PARENT = Option(
+    ("--parent-job-name", "-p"), "only what belongs to this job, which is itself", "NAME", filled
+)
+_ALL_RESULTS = Option(("--all-results",), "true: all of them", "BOOL", one_of("true", "false"))
+_MOST = MOST._replace(words="at most so many (default: 50)", kind=whole_number)
+
+
+def named_job(parser: argparse.ArgumentParser, *, is_json: bool = False) -> None:
+    """Add the name of a job, for those who type it without an option."""
+    parser.add_argument("job", metavar="JOB", nargs="?", help="the name of the job")
+    if is_json:
+        _json(parser)
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+_SHOW = adder((_NAME, _WEB, *COMMON), also=partial(named_job, is_json=True))
+_LIST = adder(
+    (_MOST, _ALL_RESULTS, ARCHIVED_ONLY, INCLUDE_ARCHIVED, _PARENT, *COMMON),
+    also=_json,
+)
+_CANCEL = adder((_NAME, *COMMON), also=partial(named_job, is_json=True))
+
+#: Verbs that answer in words, unless they are asked as ``az`` is: who answers then.
+ALSO_AZ = {
+    "show": f"{_JOB}show",
+    "list": f"{_JOB}list_all",
+    "cancel": f"{_JOB}cancel",
+}
+SHARED_OPTIONS = {"show": _SHOW, "list": _LIST, "cancel": _CANCEL}
