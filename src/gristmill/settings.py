@@ -61,6 +61,16 @@ class Home:
         return self.path / "records"
 
     @property
+    def datastores(self) -> Path:
+        """The folders of datastores that need no place of their own."""
+        return self.path / "datastores"
+
+    @property
+    def secrets(self) -> Path:
+        """What opens datastores, in files that only their owner may read."""
+        return self.path / "secrets"
+
+    @property
     def runner(self) -> Path:
         """What belongs to the process that runs queued jobs."""
         return self.path / "runner"

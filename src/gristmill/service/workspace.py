@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING
 from gristmill.settings import Settings
 
 if TYPE_CHECKING:
+    from gristmill.catalog.store import Catalog
+    from gristmill.service.assets.computes import Computes
+    from gristmill.service.assets.data import RegisteredData
+    from gristmill.service.assets.datastores import Datastores
+    from gristmill.service.assets.environments import RegisteredEnvironments
+    from gristmill.service.assets.models import Models
     from gristmill.service.jobs import Jobs
 
 
@@ -48,8 +54,56 @@ class Workspace:
             catalog.close()
 
     @cached_property
+    def catalog(self) -> Catalog:
+        """The rows.
+
+        Raises
+        ------
+        CatalogError
+            The database cannot be opened, or a newer release has made it.
+        """
+        from gristmill.catalog.opening import open_catalog
+
+        return open_catalog(self.settings)
+
+    @cached_property
     def jobs(self) -> Jobs:
         """What runs and has run."""
         from gristmill.service.jobs import Jobs
 
         return Jobs(self.settings.home, self.say)
+
+    @cached_property
+    def models(self) -> Models:
+        """Files and folders that scripts load, in versions."""
+        from gristmill.service.assets.models import Models
+
+        return Models(self.catalog, self.settings)
+
+    @cached_property
+    def environments(self) -> RegisteredEnvironments:
+        """What deployments run in, in versions."""
+        from gristmill.service.assets.environments import RegisteredEnvironments
+
+        return RegisteredEnvironments(self.catalog, self.settings)
+
+    @cached_property
+    def data(self) -> RegisteredData:
+        """References to what is scored, in versions."""
+        from gristmill.service.assets.data import RegisteredData
+
+        return RegisteredData(self.catalog, self.settings)
+
+    @cached_property
+    def datastores(self) -> Datastores:
+        """Names that paths begin with."""
+        from gristmill.service.assets.datastores import Datastores
+
+        return Datastores(self.catalog, self.settings)
+
+    @cached_property
+    def computes(self) -> Computes:
+        """Where jobs may run."""
+        from gristmill.service.assets.computes import Computes
+
+        return Computes(self.catalog, self.settings)

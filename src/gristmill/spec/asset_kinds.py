@@ -18,7 +18,7 @@ from gristmill.spec import kinds
 from gristmill.spec.asset_values import Location
 from gristmill.spec.kinds import wrong
 from gristmill.spec.references import reference_of
-from gristmill.spec.tree import Mapping, Node, Scalar, got
+from gristmill.spec.tree import Mapping, Node, Scalar, Sequence, got
 
 _ASSET_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9_.]*")
 _COMPUTE_NAME = re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
@@ -52,6 +52,17 @@ version = _matching(
     _ASSET_NAME, 1, LONGEST_VERSION, "letters, digits, '-', '_' and '.', and begin with a letter or digit"
 )
 """Take a version, as the text that stands there: ``1.10`` is not ``1.1``."""
+
+
+def labels(node: Any) -> tuple[str, ...]:
+    """Take names for a version: a list of them, or one text with commas between them; each once."""
+    if isinstance(node, Sequence):
+        return tuple(dict.fromkeys(asset_name(item) for item in node.items))
+    names = [name.strip() for name in kinds.text(node).split(",")]
+    return tuple(
+        dict.fromkeys(asset_name(Scalar(place=node.place, text=name, value=name)) for name in names if name)
+    )
+
 
 compute_name = _matching(
     _COMPUTE_NAME, 2, 32, "letters, digits and '-', begin with a letter and not end with '-'"

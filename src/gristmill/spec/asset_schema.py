@@ -47,6 +47,7 @@ def _data_type(node: Any) -> str:
     return kinds.word("uri_folder", "uri_file")(node)
 
 
+Labels = Annotated[tuple[str, ...], PlainValidator(asset_kinds.labels)]
 DataType = Annotated[str, PlainValidator(_data_type)]
 
 
@@ -80,6 +81,7 @@ class ModelFile(Section):
     properties: Texts = Field(default_factory=dict)
     stage: Text | None = None
     flavors: Any = None
+    labels: Labels = ()
 
 
 class BuildContext(Build):
@@ -98,6 +100,7 @@ class EnvironmentFile(Section):
     properties: Texts = Field(default_factory=dict)
     os_type: Annotated[str, PlainValidator(kinds.word("linux", "windows"))] = "linux"
     inference_config: Any = None
+    labels: Labels = ()
     image: Text | None = None
     conda_file: Annotated[Path | str, PlainValidator(asset_kinds.conda)] | None = None
     build: BuildContext | None = None
@@ -124,6 +127,23 @@ class DataFile(Section):
     description: Text | None = None
     tags: Texts = Field(default_factory=dict)
     properties: Texts = Field(default_factory=dict)
+    labels: Labels = ()
+
+
+class ChangesSection(Section):
+    """What may be said anew of a version of data, or of an environment."""
+
+    description: Text | None = None
+    tags: Texts = Field(default_factory=dict)
+    properties: Texts = Field(default_factory=dict)
+    labels: Labels = ()
+
+
+class ModelChangesSection(ChangesSection):
+    """What may be said anew of a version of a model."""
+
+    stage: Text | None = None
+    flavors: Any = None
 
 
 class CredentialsSection(Section):
@@ -147,6 +167,7 @@ class CredentialsSection(Section):
 
 
 _NEEDED = {
+    "local": ("path",),
     "azure_blob": ("account_name", "container_name"),
     "azure_file": ("account_name", "file_share_name"),
     "azure_data_lake_gen1": ("store_name",),
@@ -165,6 +186,7 @@ class DatastoreFile(Section):
     file_share_name: Text | None = None
     filesystem: Text | None = None
     store_name: Text | None = None
+    path: Annotated[Path, PlainValidator(kinds.local_path)] | None = None
     type: Annotated[str, PlainValidator(kinds.word(*_NEEDED))]
     description: Text | None = None
     tags: Texts = Field(default_factory=dict)
@@ -179,6 +201,8 @@ class DatastoreFile(Section):
         for key in _NEEDED[value]:
             if key in info.data and info.data[key] is None:
                 raise kinds.wrong(f"{value} needs {' and '.join(_NEEDED[value])}; {key} is missing")
+        if value != "local" and info.data.get("path") is not None:
+            raise kinds.wrong(f"{value} has no path of its own; remove 'path', or write 'type: local'")
         return value
 
 

@@ -49,6 +49,20 @@ class Versioned(Described):
     """As it stands in the file; None: the catalog gives the next one."""
     properties: Mapping[str, str]
     """Switches by key."""
+    labels: tuple[str, ...] = ()
+    """Names that are to stand for this version, and for no other any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetChanges:
+    """What is said anew of a version that is there."""
+
+    said: Mapping[str, object]
+    """What a file would say of it: ``description``, ``tags``, ``properties`` and, of a model, ``stage``."""
+    labels: tuple[str, ...]
+    """As in `Versioned`."""
+    notices: tuple[str, ...]
+    """What the user should know though nothing is wrong; one line each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +152,9 @@ class Datastore(Described):
     properties: Mapping[str, str]
     """Switches by key."""
     type: str
-    """``azure_blob``, ``azure_file``, ``azure_data_lake_gen1`` or ``azure_data_lake_gen2``."""
+    """``local``, ``azure_blob``, ``azure_file``, ``azure_data_lake_gen1`` or ``azure_data_lake_gen2``."""
+    path: Path | None = None
+    """The folder of a ``local`` one, absolute; it need not exist."""
     account_name: str | None
     """The storage account (of generation 1: the store)."""
     container_name: str | None

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from gristmill.errors import SpecError
 from gristmill.spec.asset_schema import (
+    ChangesSection,
     ComputeFile,
     CredentialsSection,
     DataFile,
@@ -24,9 +25,11 @@ from gristmill.spec.asset_schema import (
     EndpointFile,
     EnvironmentFile,
     InvokeSection,
+    ModelChangesSection,
     ModelFile,
 )
 from gristmill.spec.asset_values import (
+    AssetChanges,
     Compute,
     Credentials,
     DataAsset,
@@ -122,7 +125,32 @@ def load_environment(source: Source, overrides: Sequence[Override] = ()) -> Envi
 def load_data(source: Source, overrides: Sequence[Override] = ()) -> DataAsset:
     """Load a data file; the data is not looked into."""
     file, said = _loaded(source, overrides, DataFile, "data")
-    return DataAsset(**_versioned(file, said), type=file.type, location=file.path)
+    kind, place = file.type, file.path.path
+    if place is not None and place.is_file() and kind == "uri_folder":
+        kind = "uri_file"
+        if "type" in file.model_fields_set:
+            said = (*said, f"data {file.name}: {place} is a file and was taken as a uri_file")
+    if place is not None and place.is_dir() and kind == "uri_file":
+        raise SpecError(f"data {file.name}: {place} is a folder; write 'type: uri_folder'")
+    return DataAsset(**_versioned(file, said), type=kind, location=file.path)
+
+
+def load_changes(source: Values, overrides: Sequence[Override], kind: str) -> AssetChanges:
+    """Load what is said anew of a version of a ``model``, an ``environment`` or ``data``.
+
+    An override without a value takes a tag or property away.
+    """
+    section = ModelChangesSection if kind == "model" else ChangesSection
+    file, said = _loaded(source, overrides, section, kind)
+    gone = {one.path for one in overrides if one.value is None and one.text is None}
+    described: dict[str, object] = {
+        "description": file.description,
+        "tags": {key: text for key, text in file.tags.items() if f"tags.{key}" not in gone},
+        "properties": {key: text for key, text in file.properties.items() if f"properties.{key}" not in gone},
+    }
+    if isinstance(file, ModelChangesSection):
+        described["stage"] = file.stage
+    return AssetChanges(said=described, labels=file.labels, notices=said)
 
 
 def load_datastore(source: Source, overrides: Sequence[Override] = ()) -> Datastore:
@@ -138,6 +166,7 @@ def load_datastore(source: Source, overrides: Sequence[Override] = ()) -> Datast
         container_name=file.container_name or file.file_share_name or file.filesystem,
         endpoint=file.endpoint,
         protocol=file.protocol,
+        path=file.path,
         credentials=None if credentials is None else _credentials(credentials),
     )
 
@@ -245,7 +274,8 @@ def _described(file: Any, said: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _versioned(file: Any, said: tuple[str, ...]) -> dict[str, Any]:
-    return {**_described(file, said), "version": file.version, "properties": file.properties}
+    own = {"version": file.version, "properties": file.properties, "labels": file.labels}
+    return {**_described(file, said), **own}
 
 
 def _with_article(kind: str) -> str:

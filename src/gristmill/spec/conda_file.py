@@ -7,6 +7,7 @@ conda does. This module must not know how an environment is built.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping as PlainMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from gristmill.spec.document import read_document
 from gristmill.spec.packages import Line, Packages
 from gristmill.spec.pip_lines import PipLines
 from gristmill.spec.problems import Problem
-from gristmill.spec.tree import Entry, Mapping, Node, Scalar, Sequence, got, is_null
+from gristmill.spec.tree import Entry, Mapping, Node, Place, Scalar, Sequence, got, is_null, tree
 
 EXAMPLE = "dependencies: [python=3.11, pip, {pip: [pandas]}]"
 _CONDA = re.compile(r"(?:[\w./:-]+::)?[A-Za-z_][\w.-]*\s*(?:$|[\[=<>!~ ].*|\d.*)")
@@ -57,6 +58,22 @@ def load_conda_file(path: Path, name: str | None = None) -> Packages:
     problems = [*document.problems, *listed.problems]
     if problems or listed.packages is None:
         raise SpecError(*(str(one) for one in problems))
+    return listed.packages
+
+
+def load_conda_values(values: PlainMapping[str, object], name: str, folder: Path) -> Packages:
+    """Read what a conda file would hold, given as values; relative paths in it are relative to a folder.
+
+    Raises
+    ------
+    SpecError
+        Something in it is wrong: one line for each mistake.
+    """
+    root = tree(values, Place(origin=f"the conda_file of environment {name}", folder=folder))
+    assert isinstance(root, Mapping)
+    listed = read_content(root, name, name)
+    if listed.problems or listed.packages is None:
+        raise SpecError(*(str(one) for one in listed.problems))
     return listed.packages
 
 

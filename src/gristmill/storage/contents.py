@@ -81,13 +81,20 @@ class Contents:
         HomeError
             There is none of this key (any more).
         """
+        found = self.find(key)
+        if found is None:
+            raise HomeError(
+                f"{self._place(key)} is gone, or not as it was made: somebody has removed or changed it, or "
+                "it was made in another home; create what it belongs to again"
+            )
+        return found
+
+    def find(self, key: str) -> Path | None:
+        """Return where a content lies; None where there is none of this key (any more)."""
         try:
             (name,) = os.listdir(self._place(key))
         except (OSError, ValueError):
-            raise HomeError(
-                f"{self._place(key)} is gone, or not as it was made: somebody has removed or changed it; "
-                "create what it belongs to again"
-            ) from None
+            return None
         return self._place(key) / name
 
     def size(self, key: str) -> int:

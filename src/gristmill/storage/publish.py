@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def publish_bytes(path: Path, data: bytes, scratch: Path | None = None) -> None:
+def publish_bytes(path: Path, data: bytes, scratch: Path | None = None, *, mode: int = 0o666) -> None:
     """Replace the file at ``path`` by one that holds ``data``; safe to repeat.
 
     Parameters
     ----------
-    scratch
+    scratch, mode
         See `publish_stream`.
 
     Raises
@@ -25,10 +25,12 @@ def publish_bytes(path: Path, data: bytes, scratch: Path | None = None) -> None:
     OSError
         The folder is missing or cannot be written, or the disk is full; the old file is untouched.
     """
-    publish_stream(path, (data,), scratch)
+    publish_stream(path, (data,), scratch, mode=mode)
 
 
-def publish_stream(path: Path, chunks: Iterable[bytes], scratch: Path | None = None) -> None:
+def publish_stream(
+    path: Path, chunks: Iterable[bytes], scratch: Path | None = None, *, mode: int = 0o666
+) -> None:
     """Replace the file at ``path`` by one that holds the chunks, one after the other; safe to repeat.
 
     Parameters
@@ -36,6 +38,8 @@ def publish_stream(path: Path, chunks: Iterable[bytes], scratch: Path | None = N
     scratch
         A folder on the same file system where it is written: it is cleared by others when this process is
         killed meanwhile. None, or where there is none: beside ``path``.
+    mode
+        Who may read and write it, from its first moment on, less what the umask takes.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def publish_stream(path: Path, chunks: Iterable[bytes], scratch: Path | None = N
     folder = scratch if scratch is not None and scratch.is_dir() else path.parent
     temporary = folder / (f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()

@@ -65,7 +65,7 @@ MISTAKES = [
     ("datastore", "name: d\ntype: azure_blob\naccount_name: a\n",
      "f.yml:2:7: type: azure_blob needs account_name and container_name; container_name is missing"),
     ("datastore", "name: d\ntype: blob\n",
-     "f.yml:2:7: type: must be azure_blob, azure_file, azure_data_lake_gen1 or azure_data_lake_gen2"
+     "f.yml:2:7: type: must be local, azure_blob, azure_file, azure_data_lake_gen1 or azure_data_lake_gen2"
      " (got 'blob')"),
     ("compute", "name: c-\ntype: local\n",
      "f.yml:1:7: name: must be letters, digits and '-', begin with a letter and not end with '-' (got 'c-')"),

@@ -20,7 +20,8 @@ from gristmill.spec.asset_values import (
     Location,
     ModelAsset,
 )
-from gristmill.spec.assets import Values, load_endpoint
+from gristmill.spec.assets import Values, load_changes, load_endpoint
+from gristmill.spec.locations import as_text, location_of
 from gristmill.spec.overrides import Override, parse_set
 from gristmill.spec.references import Reference
 from unit.spec.asset_files import loaded, refused
@@ -105,7 +106,7 @@ def test_environment(folder: Path, text: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("path", "location"),
     [
-        ("src", Location(path=Path("src"))),
+        ("src/score.py", Location(path=Path("src/score.py"))),
         ("azureml://datastores/store/paths/a/b.csv", Location(datastore="store", below="a/b.csv")),
         ("azureml://datastores/my-store/paths/", Location(datastore="my-store")),
         ("AzureML://datastores/s/paths", Location(datastore="s")),
@@ -236,3 +237,55 @@ def test_an_input_may_be_the_address_of_a_file_here(folder: Path) -> None:
 def test_a_file_of_another_machine_is_no_input(folder: Path) -> None:
     (problem,) = refused(folder, "inputs", "inputs: {a: 'file://host/data'}\n")
     assert "names a file of another machine (got 'file://host/data')" in problem
+
+
+def test_data_that_is_a_file_is_a_uri_file(folder: Path) -> None:
+    assert loaded(folder, "data", "name: d\npath: src/score.py\n").type == "uri_file"
+    said = loaded(folder, "data", "name: d\ntype: uri_folder\npath: src/score.py\n")
+    assert said.type == "uri_file"
+    assert said.notices == (f"data d: {folder}/src/score.py is a file and was taken as a uri_file",)
+    with pytest.raises(SpecError, match="src is a folder; write 'type: uri_folder'"):
+        loaded(folder, "data", "name: d\ntype: uri_file\npath: src\n")
+
+
+def test_a_local_datastore_is_a_folder(folder: Path) -> None:
+    store = loaded(folder, "datastore", "name: d\ntype: local\npath: not/yet\n")
+    assert (store.type, store.path) == ("local", folder / "not" / "yet")
+    with pytest.raises(SpecError, match="local needs path; path is missing"):
+        loaded(folder, "datastore", "name: d\ntype: local\n")
+    blob = "name: d\ntype: azure_blob\naccount_name: a\ncontainer_name: c\npath: x\n"
+    with pytest.raises(SpecError, match="azure_blob has no path of its own"):
+        loaded(folder, "datastore", blob)
+
+
+@pytest.mark.parametrize("text", ["labels: [a, b.1, a]", "labels: 'a, b.1 ,a,'"])
+def test_labels_are_names(folder: Path, text: str) -> None:
+    assert loaded(folder, "model", f"name: m\npath: model\n{text}\n").labels == ("a", "b.1")
+
+
+def test_what_is_said_anew_of_a_version() -> None:
+    before = Values(called="m", values={"tags": {"a": "1", "b": "2"}, "description": "old"})
+    gone = Override(path="tags.a", value=None, origin="--remove tags.a")
+    changes = load_changes(before, [gone, parse_set("tags.c=1.10"), parse_set("stage=Dev")], "model")
+    assert changes.said == {
+        "description": "old",
+        "tags": {"b": "2", "c": "1.10"},
+        "properties": {},
+        "stage": "Dev",
+    }
+    with pytest.raises(SpecError, match="stage=Dev: unknown key"):
+        load_changes(before, [parse_set("stage=Dev")], "data")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        Location(path=Path("/a b/é")),
+        Location(datastore="d", below="a/b.csv"),
+        Location(datastore="d"),
+        Location(address="https://host/x?sv=1"),
+        Location(asset=Reference(name="n", version="1")),
+    ],
+)
+def test_a_location_is_one_text_and_back(location: Location) -> None:
+    assert location_of(as_text(location)) == location
