@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -22,7 +24,9 @@ FOREIGN_VARIABLES = ("PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CONDA_PREFIX")
 
 
 @pytest.fixture(autouse=True)
-def gristmill_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def gristmill_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
     """Point GRISTMILL_HOME at a folder that does not exist yet, outside `tmp_path`, which stays empty."""
     home = tmp_path_factory.mktemp("home") / "gristmill"
     for name in [name for name in os.environ if name.startswith("GRISTMILL_")]:
@@ -30,4 +34,17 @@ def gristmill_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     for name in FOREIGN_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GRISTMILL_HOME", str(home))
-    return home
+    monkeypatch.setenv("GRISTMILL_RUNNER_IDLE", "5")
+    yield home
+    end_runner(home)
+
+
+def end_runner(home: Path) -> None:
+    """End the runner of a home, if it has one; its slots end with it."""
+    try:
+        process = int(json.loads((home / "runner" / "lock").read_bytes())["pid"])
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+    except (OSError, ValueError, LookupError):
+        return
+    if b"gristmill.service.queue.runner" in command:
+        os.kill(process, signal.SIGTERM)

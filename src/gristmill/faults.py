@@ -67,6 +67,18 @@ CONTENT_POINTS = (
 CATALOG_POINTS = ("catalog.before_commit",)
 """Those that only the making of the catalog's tables meets."""
 
+QUEUE_POINTS = (
+    "submit.made",
+    "submit.keyed",
+    "submit.marked",
+    "submit.accepted",
+    "submit.indexed",
+)
+"""The points of a command that queues a job."""
+
+RUNNER_POINTS = ("runner.dealt", "runner.idle", "runner.unlocked", "slot.done")
+"""Those of the runner of a home, and of its slots."""
+
 WORKER_POINTS = (
     "worker.files.taken",
     "worker.part.before_write",

@@ -88,6 +88,8 @@ class Settings:
     ``GRISTMILL_CATALOG``."""
     max_running_jobs: int = 1
     """How many queued jobs run at once; ``GRISTMILL_MAX_RUNNING_JOBS``."""
+    runner_idle_s: float = 60.0
+    """How long the runner waits for further jobs before it ends, in seconds; ``GRISTMILL_RUNNER_IDLE``."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -103,6 +105,7 @@ class Settings:
             workspace=_workspace(environment.get("GRISTMILL_WORKSPACE") or "default"),
             catalog_url=_catalog_url(environment.get("GRISTMILL_CATALOG") or None),
             max_running_jobs=_jobs_at_once(environment.get("GRISTMILL_MAX_RUNNING_JOBS") or "1"),
+            runner_idle_s=_idle_time(environment.get("GRISTMILL_RUNNER_IDLE") or "60"),
         )
 
 
@@ -128,3 +131,13 @@ def _jobs_at_once(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise SpecError(f"GRISTMILL_MAX_RUNNING_JOBS: must be a whole number from 1 on; it is {text!r}")
     return int(text)
+
+
+def _idle_time(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise SpecError(f"GRISTMILL_RUNNER_IDLE: must be a number of seconds, 86400 at most; it is {text!r}")
+    return seconds

@@ -131,6 +131,7 @@ class Mill:
             "PYTHONPATH": str(REPOSITORY / "src"),
             "GRISTMILL_HOME": str(self.home),
             "MILL": str(self.root),
+            "GRISTMILL_RUNNER_IDLE": "5",
         }
         return {**kept, **ours, **self.variables, **variables}
 

@@ -1,4 +1,4 @@
-"""The end of a job on which nobody works: cancelled while it waited, or not able to begin."""
+"""A job on which nobody works: how far it is, and its end where it is cancelled or cannot begin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from gristmill.errors import JournalError
-from gristmill.run.job_folder import Job, JobFolder, Status, utc_now
+from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
 from gristmill.run.ledger import Ledger
 from gristmill.run.replay import read_history
 from gristmill.run.report import write_reports
@@ -35,11 +35,9 @@ def end_unbegun(folder: JobFolder, job: Job, status: Status, message: str) -> Jo
     StorageError, OSError
         There is no room for that; the job stays as it was.
     """
-    try:
-        ledger = read_history(folder.journal).ledger
-    except JournalError:
-        ledger = Ledger()
-    ended = replace(job, status=status, message=message, ended_at=utc_now())
+    ledger = _ledger(folder) or Ledger()
+    counts = recorded_counts(folder) or job.counts
+    ended = replace(job, status=status, message=message, counts=counts, ended_at=utc_now())
     write_reports(folder, ended, ledger)
     folder.tell("ended", status=status.value, message=message)
     folder.write(ended)
@@ -48,3 +46,27 @@ def end_unbegun(folder: JobFolder, job: Job, status: Status, message: str) -> Jo
         with suppress(OSError):
             job.output.rmdir()
     return ended
+
+
+def recorded_counts(folder: JobFolder) -> Counts | None:
+    """Return how far a job is whose process was killed, from its journal; None where that cannot be read."""
+    ledger = _ledger(folder)
+    if ledger is None:
+        return None
+    plan = ledger.plan
+    total = plan.items if plan is not None else ledger.items_done
+    return Counts(
+        total=total,
+        succeeded=ledger.items_succeeded,
+        failed=ledger.items_not_succeeded,
+        not_run=total - ledger.items_done,
+        mini_batches=plan.mini_batches if plan is not None else 0,
+        mini_batches_done=ledger.scored.count + ledger.failed.count,
+    )
+
+
+def _ledger(folder: JobFolder) -> Ledger | None:
+    try:
+        return read_history(folder.journal).ledger
+    except JournalError:
+        return None

@@ -189,11 +189,14 @@ class Beginning:
         except _EndedInsteadError:
             return None
 
-    def _ready(self, execution: Execution, building: Callable[[], AbstractContextManager[object]]) -> Ready:
+    def _ready(self, execution: Execution, building: Building) -> Ready:
         """Do what `run` does before a job begins, with what was kept when it was made."""
-        folder, job = execution.folder, execution.job
+        folder = execution.folder
         if folder.cancel_request.exists():
             raise KeyboardInterrupt
+        job = execution.job = _counted(execution)
+        folder.write(job)
+        folder.tell("preparing", start=job.runner_starts)
         code = folder.code  # what was copied then, and not what has become of it since
         with building():
             surroundings = Surroundings.of_job(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ from gristmill.run.progress import Progress
 from gristmill.run.verify import Verification, verify_job
 from gristmill.service.beginning import AS_IT_IS, Beginning
 from gristmill.service.in_flight import ProcessStacks, stacks
+from gristmill.service.queue.cancelling import cancel_waiting
+from gristmill.service.queue.line import Line, Waiter, place_in_line
+from gristmill.service.queue.waking import wake_if_needed
 from gristmill.service.request import (
     RunRequest,
 )
@@ -126,14 +129,15 @@ class Jobs:
             Its ``job.json`` cannot be read.
         """
         folder = self._folder(name)
-        return view_of(folder.read(), folder, is_held=is_held(folder.lock))
+        folder.read()
+        return self._view(folder, self._line())
 
     def list(self) -> list[JobView]:
         """Return all jobs that can be read, the newest first."""
-        views = []
+        views, line = [], self._line()
         for path in self.home.jobs.iterdir() if self.home.jobs.is_dir() else ():
             try:
-                views.append(self.show(path.name))
+                views.append(self._view(self._folder(path.name), line))
             except RequestError:
                 continue  # a folder without a readable job.json: made a moment ago, or not a job
         return sorted(views, key=lambda view: (view.created_at, view.name), reverse=True)
@@ -176,6 +180,8 @@ class Jobs:
             It has ended, or nobody works on it.
         """
         view = self.show(name)
+        if view.waiting is not None and cancel_waiting(self._folder(name)):
+            return self.show(name)
         if Status(view.status).is_final:
             raise JobStateError(f"job {name} has ended already: {view.summary}")
         if view.is_interrupted:
@@ -211,6 +217,15 @@ class Jobs:
         )
 
         return replay_in(self._folder(name), self.home, wanted, say)
+
+    def _line(self) -> builtins.list[Waiter]:
+        """Look who waits for the runner, and see to it that there is one."""
+        wake_if_needed(self.home)
+        return Line(self.home).look()[0]
+
+    def _view(self, folder: JobFolder, line: Sequence[Waiter]) -> JobView:
+        held = is_held(folder.lock)  # first: a job that ends meanwhile is not one that was interrupted
+        return view_of(folder.read(), folder, is_held=held, place=place_in_line(folder.name, line))
 
     def _begin_waiting(self, folder: JobFolder, request: ResumeRequest) -> RunningJob:
         """Begin a job here and now that waited for the runner, or did so until it was cancelled."""

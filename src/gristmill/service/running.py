@@ -15,6 +15,7 @@ from gristmill.run.progress import Progress
 from gristmill.service.fingerprint import Fingerprint, changed_model_files
 from gristmill.service.views import JobView, view_of
 
+CANCELLED = "cancelled by gristmill job cancel"
 _CANCEL_LOOK_EVERY_S = 0.2
 
 
@@ -87,5 +88,5 @@ class Cancelling:
         if self.why is None and now - self._looked_at > _CANCEL_LOOK_EVERY_S:
             self._looked_at = now
             if self._request.exists():
-                self.why = "cancelled by gristmill job cancel"
+                self.why = CANCELLED
         return self.why

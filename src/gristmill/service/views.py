@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gristmill.errors import JournalError
-from gristmill.run.job_folder import Counts, Job, JobFolder, Status
+from gristmill.run.job_folder import Counts, Job, JobFolder, Origin, Status
 from gristmill.run.peaks import peaks_of
 from gristmill.run.publication import own_read_hint
-from gristmill.run.replay import read_history
 from gristmill.run.report import summary_line
+from gristmill.run.unbegun import recorded_counts
 from gristmill.service.in_flight import InFlight, in_flight
 from gristmill.service.replay_command import of_first_failure
 from gristmill.service.tracking import TrackedRun, tracked_runs
@@ -59,6 +58,14 @@ class JobView:
     """The command that runs the first failed item again, before one's eyes."""
     mlflow_runs: tuple[TrackedRun, ...] = ()
     """What the script logged with MLflow in the job's own store."""
+    origin: str = Origin.RUN.value
+    """Who asked for it: ``run``, or ``detach`` and ``invoke``, whose jobs the runner of the home works on."""
+    priority: int = 0
+    """Of the jobs that wait, the highest is begun first."""
+    queue_position: int | None = None
+    """Its place in the line, 1 for the next one; None where it does not wait."""
+    waiting: str | None = None
+    """The place in words, or what it waits for."""
     in_flight: tuple[InFlight, ...] = ()
     """What workers have been running for a second or longer, the longest first; only while the job runs."""
 
@@ -71,9 +78,21 @@ class JobView:
         }
 
 
-def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
-    """Return how a job stands, for a door to show."""
-    interrupted = not job.status.is_final and not is_held
+def view_of(job: Job, folder: JobFolder, *, is_held: bool, place: tuple[int, str] | None = None) -> JobView:
+    """Return how a job stands, for a door to show.
+
+    Parameters
+    ----------
+    job, folder
+        The job.
+    is_held
+        Whether a process works on it.
+    place
+        Its number in the line of the jobs that wait, and that in words; None: it does not wait.
+    """
+    place = None if is_held or job.status.is_final else place
+    is_due = place is not None or job.status is Status.QUEUED
+    interrupted = not job.status.is_final and not is_held and not is_due
     target: Path | None = job.target if job.has_complete_output else job.partial_target
     if target is not None and not target.exists():
         target = None
@@ -85,7 +104,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         hint = _recorded_hint(job.columns)
     status, counts = job.status, job.counts
     if interrupted:
-        counts = _counts_of(folder) or counts
+        counts = recorded_counts(folder) or counts
     if status is Status.RUNNING and is_held and folder.cancel_request.exists():
         status = Status.CANCEL_REQUESTED
     return JobView(
@@ -93,7 +112,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         status=status.value,
         is_interrupted=interrupted,
         message=job.message,
-        summary=summary_line(status, counts, job.deployment.settings.output_action, job.wrote_nothing),
+        summary=_summary(job, status, counts, place),
         created_at=job.created_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
@@ -114,26 +133,18 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool) -> JobView:
         projection=asdict(job.projection) if job.projection is not None else None,
         peak_bytes=max(peaks_of(folder.logs).values(), default=None),
         mlflow_runs=tracked_runs(folder.path / _TRACKING_STORE),
+        origin=job.origin.value,
+        priority=job.priority,
+        queue_position=place[0] if place is not None else None,
+        waiting=place[1] if place is not None else None,
         in_flight=in_flight(folder, job) if is_held else (),
     )
 
 
-def _counts_of(folder: JobFolder) -> Counts | None:
-    """Return how far a job was that was killed, from its journal."""
-    try:
-        ledger = read_history(folder.journal).ledger
-    except JournalError:
-        return None
-    plan = ledger.plan
-    total = plan.items if plan is not None else ledger.items_done
-    return Counts(
-        total=total,
-        succeeded=ledger.items_succeeded,
-        failed=ledger.items_not_succeeded,
-        not_run=total - ledger.items_done,
-        mini_batches=plan.mini_batches if plan is not None else 0,
-        mini_batches_done=ledger.scored.count + ledger.failed.count,
-    )
+def _summary(job: Job, status: Status, counts: Counts, place: tuple[int, str] | None) -> str:
+    if place is not None and not counts.mini_batches_done:
+        return f"{status.value}: {place[1]}"
+    return summary_line(status, counts, job.deployment.settings.output_action, job.wrote_nothing)
 
 
 def _recorded_hint(path: Path) -> str | None:

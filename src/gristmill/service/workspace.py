@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gristmill.service.assets.environments import RegisteredEnvironments
     from gristmill.service.assets.models import Models
     from gristmill.service.jobs import Jobs
+    from gristmill.service.queue.submitting import Queue
 
 
 class Workspace:
@@ -72,6 +73,13 @@ class Workspace:
         from gristmill.service.jobs import Jobs
 
         return Jobs(self.settings.home, self.say)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """What takes jobs that run in their turn."""
+        from gristmill.service.queue.submitting import Queue
+
+        return Queue(self.settings, lambda: self.catalog)
 
     @cached_property
     def models(self) -> Models:
