@@ -9,6 +9,13 @@ import argparse
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from gristmill.cli.az.asset_commands import (
+    COMPUTE_COMMANDS,
+    DATA_COMMANDS,
+    DATASTORE_COMMANDS,
+    ENVIRONMENT_COMMANDS,
+    MODEL_VERBS,
+)
 from gristmill.cli.az.job_commands import ALSO_AZ, SHARED_OPTIONS
 from gristmill.cli.parser import Command, days_argument, path_argument
 
@@ -136,6 +143,7 @@ JOB_COMMANDS = {
     ),
 }
 MODEL_COMMANDS = {
+    **MODEL_VERBS,
     "scoring-script": Command(
         "write the script that scores with an MLflow model where there is none, to be edited",
         _scoring_script_options,
@@ -152,7 +160,11 @@ class Group(NamedTuple):
 
 
 GROUPS = {
-    "job": Group("look at the jobs, or cancel one: show, list, logs, stacks, cancel", JOB_COMMANDS),
-    "model": Group("write out how an MLflow model is scored: scoring-script", MODEL_COMMANDS),
+    "job": Group("jobs: show, list, follow, cancel, download and delete them", JOB_COMMANDS),
+    "model": Group("models, by name and version", MODEL_COMMANDS),
+    "environment": Group("environments, by name and version", ENVIRONMENT_COMMANDS),
+    "data": Group("data assets, by name and version", DATA_COMMANDS),
+    "datastore": Group("datastores: where data lies", DATASTORE_COMMANDS),
+    "compute": Group("computes: names for machines", COMPUTE_COMMANDS),
     "env": Group("the environments that were built for deployments: build, list, show, prune", ENV_COMMANDS),
 }

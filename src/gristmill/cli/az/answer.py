@@ -27,14 +27,6 @@ class Shown(Protocol):
         ...
 
 
-class Words(Protocol):
-    """What the service returns for people to read, and programs too."""
-
-    def lines(self) -> list[str]: ...
-
-    def to_json(self) -> Any: ...
-
-
 class Answer:
     """Where the answer to one command goes."""
 
@@ -91,12 +83,16 @@ class Answer:
         answer_text(text)
         return ExitStatus.COMPLETED
 
-    def words(self, shown: Words) -> ExitStatus:
-        """Show what is read by people, as text, unless a form was asked for; see `one` for what is raised."""
-        if self._form is None:
-            answer_text("".join(f"{line}\n" for line in shown.lines()))
-            return ExitStatus.COMPLETED
-        return self.value(shown.to_json())
+    def lines(self, lines: Iterable[str]) -> ExitStatus:
+        """Show what people read; see `one` for what is raised."""
+        answer_text("".join(f"{line}\n" for line in lines))
+        return ExitStatus.COMPLETED
+
+    def progress(self, *lines: str) -> ExitStatus:
+        """Say on stderr what was done, where there is nothing to show."""
+        if not self._is_quiet:
+            self._stderr.say(*lines)
+        return ExitStatus.COMPLETED
 
     def nothing(self, *notices: str) -> ExitStatus:
         """Say that it is done, where there is nothing to show."""

@@ -12,6 +12,8 @@ from typing import Any
 #: What a table leaves out.
 _NOT_IN_TABLES = ("id", "type", "etag")
 _BETWEEN_COLUMNS = "  "
+#: What older readers of YAML take for the end of a line.
+_BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
 def as_text(answer: Any, form: str, *, is_terminal: bool) -> str:
@@ -50,7 +52,7 @@ def _yaml(answer: Any) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 1)  # so that readers of both versions see "no" as a text
     yaml.default_flow_style = False
-    yaml.allow_unicode = True
+    yaml.allow_unicode = not _BREAKS.search(json.dumps(answer, ensure_ascii=False))  # these need escapes
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None there
     text = StringIO()
     yaml.dump(answer, text)

@@ -102,6 +102,14 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def number(text: str) -> int:
+    """Take a number that may be below zero."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number (got {text!r})") from None
+
+
 def filled(text: str) -> str:
     """Take a text; an empty one is an unset variable of a shell."""
     if not text:
@@ -135,7 +143,9 @@ def _add_one(parser: argparse._ActionsContainer, option: Option) -> None:
         type=option.kind,
         metavar=option.takes,
         required=option.is_required,
-        help=option.words.replace("%", "%%"),
+        help=argparse.SUPPRESS
+        if option.nothing and not option.is_common
+        else option.words.replace("%", "%%"),
     )
 
 
