@@ -79,6 +79,9 @@ QUEUE_POINTS = (
 RUNNER_POINTS = ("runner.dealt", "runner.idle", "runner.unlocked", "slot.done")
 """Those of the runner of a home, and of its slots."""
 
+ASSET_POINTS = ("asset.before_row", "asset.after_row")
+"""Those that only the naming of a model, an environment or data meets, after its content is kept."""
+
 WORKER_POINTS = (
     "worker.files.taken",
     "worker.part.before_write",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,21 @@ def nothing_outlives_its_test(tmp_path: Path) -> Iterator[None]:
 def mill(tmp_path: Path) -> Mill:
     """Return a folder in which a user types commands."""
     return Mill(tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of 1 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if shutil.which("mount") is None:
+        pytest.skip("a small disk cannot be mounted here: there is no mount")
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", place]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
 
 
 @pytest.fixture(scope="session")

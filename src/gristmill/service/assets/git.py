@@ -10,13 +10,12 @@ import os
 import re
 import signal
 import subprocess
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 LONGEST_WAIT_S = 5.0
-"""For all questions together; on a cold network disk git may take minutes to look at each file."""
+"""For one question; on a cold network disk git may take minutes to look at each file."""
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)(?:([^/]*)@)?(.*)\Z", re.DOTALL)
 _QUERY = re.compile(r"[?#].*$", re.DOTALL)
 
@@ -58,72 +57,77 @@ def git_state(folder: Path, longest_wait_s: float = LONGEST_WAIT_S) -> GitState 
     folder
         Only changes in it make it dirty, not others of its repository.
     longest_wait_s
-        Seconds after which git is stopped.
+        Seconds after which git is stopped; it is asked two or three times.
 
     Returns
     -------
     GitState or None
         None where there is no repository or no commit, or git is not there or does not answer.
     """
-    git = _Git(folder if folder.is_dir() else folder.parent, time.monotonic() + longest_wait_s)
-    commit = git.answer("rev-parse", "--verify", "--quiet", "HEAD")
-    if not commit:
+    place = Path(os.path.abspath(folder))
+    start = place if place.is_dir() else place.parent
+    if not any(os.path.lexists(above / ".git") for above in (start, *start.parents)):
+        return None  # without asking git, which takes longer
+    status = _answer(start, longest_wait_s, *_STATUS, str(place))
+    if status is None:
+        commit = _answer(start, _ONE_MORE_WAIT_S, "rev-parse", "--verify", "--quiet", "HEAD")
+        known = {"branch.oid": commit.strip()} if commit else {}
+    else:
+        known = dict(line[2:].split(" ", 1) for line in status.splitlines() if line.startswith("# "))
+    if not re.fullmatch("[0-9a-f]{40,64}", known.get("branch.oid", "")):
         return None
-    branch = git.answer("symbolic-ref", "--short", "--quiet", "HEAD") or None
-    changes = git.answer(*_STATUS, os.path.abspath(folder))
+    branch = known.get("branch.head", _DETACHED)
+    branch = "" if branch == _DETACHED else branch
     return GitState(
-        remote=_remote(git, branch),
-        branch=branch,
-        commit=commit,
-        is_dirty=None if changes is None else bool(changes),
+        remote=_remote(_answer(start, longest_wait_s, *_REMOTES) or "", branch),
+        branch=branch or None,
+        commit=known["branch.oid"],
+        is_dirty=None if status is None else any(not line.startswith("# ") for line in status.splitlines()),
     )
 
 
+_DETACHED = "(detached)"
+_ONE_MORE_WAIT_S = 1.0
 #: What a repository's own settings say of these is passed over: files that git does not know do count.
-_STATUS = ("status", "--porcelain", "--untracked-files=normal", "--")
+_STATUS = ("status", "--porcelain=v2", "--branch", "--untracked-files=normal", "--")
+_REMOTES = ("config", "--get-regexp", r"^(remote\..*\.url|branch\..*\.remote)$")
+#: Within a hook of git, these name the repository of the hook.
+_OF_A_HOOK = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 
 
-class _Git:
-    """Questions to git about one folder."""
-
-    def __init__(self, folder: Path, ends_at: float) -> None:
-        self._folder = folder
-        self._ends_at = ends_at
-
-    def answer(self, *question: str) -> str | None:
-        """Return what git prints; None where it fails, is not there, or is too slow."""
-        # No setting of the repository may start a program, and nothing is written or asked.
-        command = ["git", "-c", "core.fsmonitor=false", "-C", str(self._folder), *question]
-        own = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        # Within a hook of git, variables name the repository of the hook.
-        others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        try:
-            process = subprocess.Popen(
-                command,
-                env={**others, **own},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except (OSError, ValueError):
-            return None
-        try:
-            out, _ = process.communicate(timeout=max(0.0, self._ends_at - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return None
-        return out.decode(errors="replace").strip() if process.returncode == 0 else None
+def _answer(folder: Path, longest_wait_s: float, *question: str) -> str | None:
+    """Return what git prints; None where it fails, is not there, or is too slow."""
+    # No setting of the repository may start a program, and nothing is written or asked.
+    command = ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *question]
+    own = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    others = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    try:
+        process = subprocess.Popen(
+            command,
+            env={**others, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except (OSError, ValueError):
+        return None
+    try:
+        out, _ = process.communicate(timeout=longest_wait_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None
+    return out.decode(errors="replace") if process.returncode == 0 else None
 
 
-def _remote(git: _Git, branch: str | None) -> str | None:
+def _remote(settings: str, branch: str) -> str | None:
     """Return where a branch comes from, else the remote called origin, else the first there is."""
-    names = (git.answer("remote") or "").split()
-    own = git.answer("config", "--get", f"branch.{branch}.remote") if branch and len(names) > 1 else None
-    chosen = next((name for name in (own, "origin", *names) if name in names), None)
-    url = git.answer("remote", "get-url", chosen) if chosen is not None else None
-    return without_credentials(url) if url else None
+    known = dict(line.split(" ", 1) for line in reversed(settings.splitlines()) if " " in line)
+    names = [key.removeprefix("remote.").removesuffix(".url") for key in known if key.startswith("remote.")]
+    own = known.get(f"branch.{branch}.remote")
+    chosen = next((name for name in (own, "origin", *reversed(names)) if name in names), None)
+    return without_credentials(known[f"remote.{chosen}.url"]) if chosen is not None else None
 
 
 def without_credentials(url: str) -> str:

@@ -73,6 +73,7 @@ class Registering:
         }
         with naming(self._home, self._workspace, self._kind.value):
             record, was_new = self._added(asset, {**fixed, **described}, fingerprint(fixed))
+            reach("asset.after_row")
             if not was_new:
                 anew = {**record.document, **{key: value for key, value in described.items() if value}}
                 if anew != record.document:
