@@ -10,9 +10,9 @@ from gristmill.api.handle import Job, ended
 from gristmill.api.settings import StrPath, mapping, overrides, path_argument, patterns_argument, shown
 from gristmill.api.words import speaking_python
 from gristmill.errors import RequestError, SpecError
+from gristmill.service.endpoints.references import load_at
 from gristmill.service.jobs import Jobs, RunRequest
 from gristmill.settings import Home
-from gristmill.spec.deployment import load
 
 #: Jobs begin one after the other, whatever the thread: their scripts are parsed, at which some releases of
 #: Python fail now and then in several threads (python/cpython#106905), and made-up names must not meet.
@@ -126,7 +126,8 @@ def run(
     try:
         with _BEGINNING:
             request = RunRequest(
-                deployment=load(
+                deployment=load_at(
+                    home,
                     path_argument("script_or_deployment", script_or_deployment),
                     overrides(given, mapping(settings)),
                 ),

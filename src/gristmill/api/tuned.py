@@ -9,12 +9,12 @@ from typing import Any
 from gristmill.api.settings import StrPath, mapping, overrides, path_argument, patterns_argument, shown
 from gristmill.api.words import in_python, speaking_python
 from gristmill.errors import RequestError, SpecError
+from gristmill.service.endpoints.references import load_at
 from gristmill.service.tune import TuneRequest, Tuning
 from gristmill.service.tune import tune as measure
 from gristmill.settings import Home
 from gristmill.shown.stream import Stream
 from gristmill.shown.tuning import lines
-from gristmill.spec.deployment import load
 
 _LONGEST_S = 86400
 
@@ -115,15 +115,16 @@ def tune(
     }
     script, where = path_argument("script_or_deployment", script_or_deployment), path_argument("input", input)
     stream = Stream(sys.stderr)
+    home = Home.from_environment()
     try:
         request = TuneRequest(
-            deployment=load(script, overrides(given, mapping(settings))),
+            deployment=load_at(home, script, overrides(given, mapping(settings))),
             input=where,
             budget_s=seconds,
             may_repeat=yes,
         )
         say = (lambda text: stream.say(in_python(text))) if progress else (lambda _: None)
-        tuning = measure(request, Home.from_environment(), say)
+        tuning = measure(request, home, say)
     except RequestError as error:
         raise speaking_python(error) from error.__cause__
     arguments = "".join(f", {name}={value}" for name, value in tuning.settings.items())

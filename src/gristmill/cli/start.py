@@ -10,8 +10,8 @@ from gristmill.cli.exit_status import ExitStatus
 from gristmill.cli.follow import follow
 from gristmill.cli.settings_options import Given
 from gristmill.errors import SpecError
+from gristmill.service.endpoints.references import load_at
 from gristmill.service.jobs import RunRequest
-from gristmill.spec.deployment import load
 from gristmill.spec.overrides import Override, parse_set
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run(args: Namespace, jobs: Jobs) -> ExitStatus:
     RequestError
         The deployment, an option, the input or the output is not right; nothing was started.
     """
-    deployment = load(args.deployment, overrides(args.settings))
+    deployment = load_at(jobs.home, args.deployment, overrides(args.settings))
     request = RunRequest(
         deployment=deployment,
         input=args.input,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from gristmill.cli.exit_status import ExitStatus
 from gristmill.cli.start import overrides
 from gristmill.cli.streams import Stderr, answer
+from gristmill.service.endpoints.references import load_at
 from gristmill.service.tune import TuneRequest, Tuning
 from gristmill.service.tune import tune as measure
 from gristmill.shown.tuning import lines
 from gristmill.shown.words import harmless
-from gristmill.spec.deployment import load
 
 if TYPE_CHECKING:
     from gristmill.service.jobs import Jobs
@@ -43,7 +43,7 @@ def tune(args: Namespace, jobs: Jobs) -> ExitStatus:
         It was interrupted before anything was known.
     """
     request = TuneRequest(
-        deployment=load(args.deployment, overrides(args.settings)),
+        deployment=load_at(jobs.home, args.deployment, overrides(args.settings)),
         input=args.input,
         budget_s=args.budget,
         may_repeat=args.yes,

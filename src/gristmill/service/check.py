@@ -20,6 +20,7 @@ from gristmill.errors import SpecError
 from gristmill.plan.planner import Planner
 from gristmill.run.execution import RunIdentity
 from gristmill.service.assignment import Places, assignment_for
+from gristmill.service.endpoints.references import load_at
 from gristmill.service.findings import Finding, error, unlike
 from gristmill.service.footprint import Footprint
 from gristmill.service.judgement import judge
@@ -28,7 +29,6 @@ from gristmill.service.script_reading import read_script
 from gristmill.service.snapshot import snapshot_code
 from gristmill.service.surroundings import Surroundings
 from gristmill.settings import Home
-from gristmill.spec.deployment import load
 from gristmill.spec.document import read_document
 from gristmill.spec.overrides import Override
 from gristmill.spec.values import Deployment
@@ -128,7 +128,7 @@ def check(
     if path.suffix.lower() != ".py" and path.is_file():
         read_document(path)  # what is no YAML at all is no list of mistakes
     try:
-        deployment = load(path, overrides)
+        deployment = load_at(home, path, overrides)
     except SpecError as mistakes:
         if not path.is_file():
             raise

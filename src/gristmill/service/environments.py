@@ -12,10 +12,10 @@ from typing import Any
 
 from gristmill.environments.cache import Environments
 from gristmill.errors import HomeError, SpecError, UnknownEnvironmentError, in_words
+from gristmill.service.endpoints.references import load_at
 from gristmill.service.surroundings import environments_of
 from gristmill.settings import Home
 from gristmill.spec.conda_file import load_conda_file
-from gristmill.spec.deployment import load
 from gristmill.spec.document import read_document
 from gristmill.spec.environment import load_environment_packages
 from gristmill.spec.packages import Packages
@@ -103,7 +103,7 @@ def build_environment(
     HomeError
         The home cannot be written.
     """
-    packages, code, variables = _asked_for(path)
+    packages, code, variables = _asked_for(path, home)
     packages = replace(packages, offline=packages.offline or offline)
     environments = environments_of(home)
     ready = environments.ready(packages, say, code=code, own_variables=variables)
@@ -211,7 +211,7 @@ def view_of(environments: Environments, key: str) -> EnvironmentView:
     )
 
 
-def _asked_for(path: Path) -> tuple[Packages, Path | None, dict[str, str]]:
+def _asked_for(path: Path, home: Home) -> tuple[Packages, Path | None, dict[str, str]]:
     """Return what a file lists, with the code and the variables of a deployment."""
     is_model = (path / "MLmodel").is_file()
     if not path.is_file() and not is_model:
@@ -222,7 +222,7 @@ def _asked_for(path: Path) -> tuple[Packages, Path | None, dict[str, str]]:
         return load_conda_file(path), None, {}
     if root is not None and "conda_file" in root.entries:
         return load_environment_packages(path), None, {}
-    deployment = load(path)
+    deployment = load_at(home, path)
     if deployment.packages is None:
         raise SpecError(
             f"{path}: asks for no environment that could be built; give one with 'environment: {{conda_file: "

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gristmill.service.assets.datastores import Datastores
     from gristmill.service.assets.environments import RegisteredEnvironments
     from gristmill.service.assets.models import Models
+    from gristmill.service.endpoints.deployments import Deployments
+    from gristmill.service.endpoints.endpoints import Endpoints
     from gristmill.service.jobs import Jobs
     from gristmill.service.queue.submitting import Queue
 
@@ -54,6 +56,11 @@ class Workspace:
         if catalog is not None:
             catalog.close()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the catalog has been opened."""
+        return "catalog" in self.__dict__
+
     @cached_property
     def catalog(self) -> Catalog:
         """The rows.
@@ -80,6 +87,20 @@ class Workspace:
         from gristmill.service.queue.submitting import Queue
 
         return Queue(self.settings, lambda: self.catalog)
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """Stable names that are invoked."""
+        from gristmill.service.endpoints.endpoints import Endpoints
+
+        return Endpoints(self)
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """What stands behind an endpoint."""
+        from gristmill.service.endpoints.deployments import Deployments
+
+        return Deployments(self)
 
     @cached_property
     def models(self) -> Models:

@@ -51,6 +51,8 @@ class Loaded:
     """Checked and complete."""
     root: Mapping
     """The document in the canonical layout, with all overrides laid over it and all references resolved."""
+    references: PlainMapping[str, str]
+    """What was resolved, by key: ``azureml:name:version``, with the version that was found."""
     file: DeploymentFile
     """The same, checked; of an MLflow model without a script, with ours."""
 
@@ -232,7 +234,7 @@ def _loaded(
         deployment = _generated(deployment, file)
     if is_bare_script and not any(one.path.endswith("error_threshold") for one in overrides):
         deployment = _lenient_with_few(deployment)
-    return Loaded(deployment=deployment, root=resolved.root, file=file)
+    return Loaded(deployment=deployment, root=resolved.root, references=resolved.references, file=file)
 
 
 def _generated(deployment: Deployment, file: DeploymentFile) -> Deployment:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping as PlainMapping
+from dataclasses import dataclass, field
 
 from gristmill.spec.problems import Problem
 from gristmill.spec.tree import Mapping
@@ -63,6 +64,8 @@ class Resolved:
     """A document in which what is registered stands in place of its name."""
 
     root: Mapping
+    references: PlainMapping[str, str] = field(default_factory=dict)
+    """What stood at a key: ``azureml:name:version``, with the version that was found."""
     problems: tuple[Problem, ...] = ()
     """A reference that leads nowhere, each; it stands in the document as it was."""
     notices: tuple[Problem, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from gristmill.errors import GristmillError, UnknownJobError
 from gristmill.service.jobs import JobView, Progress, RunRequest, Verification
+from gristmill.settings import Home
 
 COMPLETED = JobView(
     name="digits",
@@ -115,6 +116,7 @@ class ScriptedJobs:
     broken: list[str] = field(default_factory=list)
     requests: list[RunRequest] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
+    home: Home = Home(path=Path("/no/home"))
 
     def unreadable(self) -> list[str]:
         return self.broken
