@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,15 @@ def test_a_folder_is_seen_as_it_is_shown(mill: Mill, workspace: Workspace) -> No
     assert len(artifacts) == 1 + len(names) + 3 + 1 + 3
     json.dumps([one.to_json() for one in artifacts]).encode()
     seen(mill, workspace, artifacts)
+    shown = mill.type("model", "show", "--name", "m", "--artifacts")
+    lines = shown.out.splitlines()
+    assert (shown.status, shown.err, len(lines)) == (0, "", len(artifacts))
+    assert [line.endswith(one.line) for line, one in zip(lines, artifacts, strict=True)] == [True] * len(
+        lines
+    )
+    assert re.fullmatch(
+        r"  weights.pt +10 B  os.path.join\(.*", next(line for line in lines if "ghts" in line)
+    )
 
 
 def test_a_single_file_is_seen_as_it_is_shown(mill: Mill, workspace: Workspace) -> None:

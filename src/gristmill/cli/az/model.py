@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gristmill.cli.az import asset
 from gristmill.cli.az.answer import Answer
 from gristmill.cli.exit_status import ExitStatus
+from gristmill.cli.show import size
 from gristmill.shown.words import counted, harmless
 
 if TYPE_CHECKING:
@@ -63,9 +64,14 @@ def download(args: Namespace, workspace: Workspace) -> ExitStatus:
 
 
 def _tree(found: Sequence[Artifact]) -> list[str]:
-    """Return the files as ``init()`` sees them, each folder before what is in it, and the line for each."""
-    names = [
-        f"{'  ' * one.depth}{one.path.rsplit('/', 1)[-1]}{'/' if one.is_folder else ''}" for one in found
-    ]
-    width = max(map(len, names), default=0)
-    return [f"{harmless(name).ljust(width)}  {one.line}" for name, one in zip(names, found, strict=True)]
+    """Return the files as ``init()`` sees them, each folder before what is in it, with size and line."""
+    names = [f"{'  ' * one.depth}{_name(one)}{'/' if one.is_folder else ''}" for one in found]
+    sizes = [size(one.size_bytes) for one in found]
+    width, most = max(map(len, names), default=0), max(map(len, sizes), default=0)
+    rows = zip(names, sizes, found, strict=True)
+    return [f"{name.ljust(width)}  {how_large.rjust(most)}  {one.line}" for name, how_large, one in rows]
+
+
+def _name(artifact: Artifact) -> str:
+    """Return its own name on one line."""
+    return harmless(artifact.path.rsplit("/", 1)[-1]).replace("\n", "\\n").replace("\t", "\\t")
