@@ -207,7 +207,8 @@ def _loaded(
     document = _document_of(source) if isinstance(source, Values) else _document(source, kind)
     layout = without_read_only(document.root)
     if other := other_kind(document.root, kind):
-        what = f"this is {other} file, and {_with_article(kind)} file is wanted here"
+        hint = "; give it with --conda-file, or under conda_file" if other == "a conda" else ""
+        what = f"this is {other} file, and {_with_article(kind)} file is wanted here{hint}"
         raise SpecError(*lines([Problem(place=document.root.place, path="", what=what)]))
     folder = Path.cwd() if isinstance(source, Values) else Path(os.path.abspath(source)).parent
     root, misplaced = lay_over(layout.root, overrides, folder)

@@ -47,6 +47,7 @@ _BY_KEY = {
     "min_instances": "compute",
     "max_instances": "compute",
     "inputs": "inputs",
+    "dependencies": "conda",
 }
 _BY_TYPE = {
     "custom_model": "model",
@@ -66,8 +67,8 @@ def other_kind(root: Mapping, wanted: str) -> str | None:
     root
         The document as it stands in the file.
     wanted
-        ``deployment``, ``endpoint``, ``model``, ``environment``, ``data``, ``datastore``, ``compute`` or
-        ``inputs``.
+        ``deployment``, ``endpoint``, ``model``, ``environment``, ``data``, ``datastore``, ``compute``,
+        ``inputs`` or ``conda``.
 
     Returns
     -------

@@ -31,7 +31,13 @@ class Contents:
     """The contents below one folder. Any number of processes may use it at once."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the store's folder; it is made by the first `put`."""
+        """Name the store's folder; it is made by the first `put`.
+
+        Parameters
+        ----------
+        folder
+            It lies in a folder that is ours as a whole, the home: no content can hold that.
+        """
         self.folder = folder
 
     def put(self, path: Path, *, selection: Iterable[Found] | None = None) -> str:
@@ -56,7 +62,7 @@ class Contents:
         HomeError
             The disk is full, or the store cannot be written; nothing of it was kept.
         """
-        pieces = pieces_of(Path(os.path.abspath(path)), selection, self.folder)
+        pieces = pieces_of(Path(os.path.abspath(path)), selection, self.folder.parent)
         key = key_of(pieces, read_digest)
         try:
             remove_leftovers(self._incoming)
@@ -198,6 +204,7 @@ class Contents:
         if not shard.is_dir():
             shard.mkdir(mode=0o700, exist_ok=True)
             sync_folder(self.folder)
+        os.utime(building)  # it may have been put together for hours
         try:
             os.rename(building, shard / key)
         except OSError:

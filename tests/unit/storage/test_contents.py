@@ -61,6 +61,13 @@ def test_the_same_again_copies_nothing(
     assert store.put_at(key) > 5
 
 
+def test_a_content_counts_as_put_when_all_of_it_is_there(
+    store: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "sync_file_system", lambda folder: os.utime(folder, (5, 5)))
+    assert store.put_at(store.put(model(tmp_path / "m", {"w": "1"}))) > 5
+
+
 def test_links_count_as_what_they_lead_to(store: Contents, tmp_path: Path) -> None:
     model(tmp_path / "elsewhere", {"shared/w": "1"})
     (tmp_path / "m").mkdir()
@@ -144,10 +151,10 @@ def test_what_is_not_there_is_refused(store: Contents, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_holds_the_home_is_refused(store: Contents, tmp_path: Path) -> None:
-    model(tmp_path, {"w": "1"})
-    store.put(tmp_path / "w")
-    with pytest.raises(RequestError, match="where Gristmill keeps its own things"):
+    model(tmp_path, {"w": "1", "home/jobs/j/job.json": "{}"})
+    with pytest.raises(RequestError, match="home, where Gristmill keeps its own things"):
         store.put(tmp_path)
+    assert not store.folder.exists()
 
 
 def test_the_root_has_no_name(store: Contents) -> None:

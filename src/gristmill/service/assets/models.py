@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gristmill.service.assets.views import AssetView
 from gristmill.spec.assets import Source, Values, load_model
 from gristmill.spec.overrides import Override
 
+_MLFLOW = "mlflow_model"
 _OPTIONS = Values(called="the model")
 
 
@@ -47,6 +49,9 @@ class Models(VersionedAssets):
         """
         source: Source = _OPTIONS if file is None else file
         asset = load_model(source, overrides)
+        if asset.type == _MLFLOW and not (asset.path / "MLmodel").is_file():
+            odd = f"model {asset.name}: its type is {_MLFLOW}, and there is no file MLmodel in {asset.path}"
+            asset = replace(asset, notices=(*asset.notices, odd))
         key = self._contents.put(asset.path)
         git = git_state(asset.path)
         said = {"stage": asset.stage, "git": git.to_properties() if git is not None else {}}

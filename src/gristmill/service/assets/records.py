@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from gristmill.settings import Home
 from gristmill.storage.publish import publish_bytes
 
 _SUFFIX = ".json"
+#: The names of all things are of this form; others are only asked for.
+_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,8 @@ def forget_record(home: Home, workspace: str, kind: str, name: str, version: str
     HomeError
         It cannot be removed.
     """
+    if not can_be_kept(name, version or "0"):
+        return
     path = _path(home, workspace, kind, name, version)
     try:
         path.unlink(missing_ok=True)
@@ -92,11 +97,15 @@ def kept_record(
     home: Home, workspace: str, kind: str, name: str, version: str | None = None
 ) -> Mapping[str, Any] | None:
     """Return what was kept of one thing; None where nothing was, or it is damaged."""
+    if not can_be_kept(name, version or "0"):
+        return None
     return _read(_path(home, workspace, kind, name, version))
 
 
 def kept_versions(home: Home, workspace: str, kind: str, name: str) -> list[str]:
     """Return the versions of which a record is kept, readable or not."""
+    if not can_be_kept(name):
+        return []
     folder = home.records / workspace / kind / name
     return sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))
 
@@ -116,6 +125,11 @@ def kept_records(home: Home, workspace: str | None = None, kind: str | None = No
                 version=names[1].removesuffix(_SUFFIX) if len(names) == 2 else None,
                 content=content,
             )
+
+
+def can_be_kept(*names: str) -> bool:
+    """Say whether names may stand for files: what nobody checked may lead out of the folder."""
+    return all(_NAME.fullmatch(name) for name in names)
 
 
 def _path(home: Home, workspace: str, kind: str, name: str, version: str | None) -> Path:

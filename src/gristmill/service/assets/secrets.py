@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gristmill.errors import HomeError, in_words
+from gristmill.service.assets.records import can_be_kept
 from gristmill.settings import Settings
 from gristmill.storage.publish import publish_bytes
 
@@ -63,6 +64,8 @@ class Secrets:
         HomeError
             They cannot be removed.
         """
+        if not can_be_kept(name):
+            return
         try:
             self._path(name).unlink(missing_ok=True)
         except OSError as error:

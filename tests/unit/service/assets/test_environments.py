@@ -71,6 +71,12 @@ def test_an_environment_of_nothing_is_refused(workspace: Workspace) -> None:
         workspace.environments.create(None, typed(name="e"))
 
 
+def test_a_conda_file_is_no_environment_file(workspace: Workspace, folder: Path) -> None:
+    write(folder, {"conda.yml": CONDA})
+    with pytest.raises(SpecError, match="this is a conda file, and an environment file is wanted here; give"):
+        workspace.environments.create(Path("conda.yml"))
+
+
 def test_mistakes_in_a_conda_file_are_told_at_once(workspace: Workspace, folder: Path) -> None:
     write(folder, {"conda.yml": "dependencies: [python=3.11, {pip: [-r nowhere.txt, '???']}, [a]]\n"})
     with pytest.raises(SpecError) as caught:

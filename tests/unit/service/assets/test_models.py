@@ -51,6 +51,9 @@ def test_the_type_is_that_of_the_folder(workspace: Workspace, model: Path) -> No
     assert workspace.models.create(None, typed(name="m", path="net")).details["type"] == "mlflow_model"
     said = workspace.models.create(None, typed(name="m", path="net", type="custom_model"))
     assert (said.version, said.details["type"]) == ("2", "custom_model")
+    (model / "MLmodel").unlink()
+    wrong = workspace.models.create(None, typed(name="n", path="net", type="mlflow_model"))
+    assert wrong.notices == (f"model n: its type is mlflow_model, and there is no file MLmodel in {model}",)
 
 
 def test_the_same_again_is_the_same_version(workspace: Workspace, model: Path) -> None:

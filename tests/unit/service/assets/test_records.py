@@ -55,6 +55,16 @@ def test_what_was_forgotten_is_gone(home: Home) -> None:
     assert not (home.records / "w" / "deployment" / "e").exists()
 
 
+@pytest.mark.parametrize("name", ["../../x", "/x", ".", "..", "", "a/b", "x\0", "é"])
+def test_a_name_never_leads_out_of_the_records(home: Home, name: str) -> None:
+    (home.records / "w" / "compute").mkdir(parents=True)
+    (home.records / "x.json").write_text("{}")
+    forget_record(home, "w", "compute", name)
+    assert kept_record(home, "w", "compute", name) is None
+    assert kept_versions(home, "w", "compute", name) == []
+    assert (home.records / "x.json").exists()
+
+
 def test_a_damaged_record_is_passed_over(home: Home) -> None:
     keep_record(home, "w", "compute", "a", {})
     keep_record(home, "w", "compute", "b", {})

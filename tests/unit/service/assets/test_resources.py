@@ -135,6 +135,14 @@ def test_a_compute_of_a_cloud_is_kept_as_it_was_said(workspace: Workspace) -> No
     assert not workspace.computes.delete("batch-cluster")
 
 
+def test_a_name_that_nothing_can_have_deletes_nothing(workspace: Workspace, folder: Path) -> None:
+    home = write(folder.parent / "home", {"records/x.json": "{}", "secrets/x.json": "{}"})
+    assert not workspace.datastores.delete("../../x")
+    assert not workspace.datastores.delete("../x")
+    assert not workspace.computes.delete("../../x")
+    assert len(list(home.rglob("x.json"))) == 2
+
+
 def test_a_resource_that_is_not_there_cannot_be_updated(workspace: Workspace) -> None:
     with pytest.raises(UnknownResourceError, match="no compute called 'x' in workspace default"):
         workspace.computes.update("x", typed(description="d"))
