@@ -6,18 +6,18 @@ code of the user's runs: standard streams, logging, the private working director
 
 import faulthandler
 import json
-import logging
 import os
 import shlex
 import sys
-import time
-from io import TextIOWrapper
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from gristmill_worker.channel import Channel, ChannelLost
 from gristmill_worker.encoded import Encoded
+from gristmill_worker.error_log import ErrorLog
 from gristmill_worker.frame_settings import frame_settings
 from gristmill_worker.items import ItemReader
+from gristmill_worker.keeping import Keeping
+from gristmill_worker.logs import set_up_logging, set_up_streams
 from gristmill_worker.loop import Worker
 from gristmill_worker.memory import limit_data
 from gristmill_worker.outbox import Outbox
@@ -50,11 +50,11 @@ def set_up(configuration: Dict[str, Any]) -> Channel:
     """Make the process what a script expects, and say hello; for `rehearsal` and `foreground`, too."""
     own_archive = sys.path.pop(0)
     sys.path.append(own_archive)  # last: for `azureml_user`, and in the way of nothing
-    _set_up_streams()
+    set_up_streams()
     faulthandler.enable()
     limit_data(configuration["data_limit"])
     os.chdir(configuration["working_folder"])
-    _set_up_logging(configuration["log"], configuration["logging_level"])
+    set_up_logging(configuration["log"], configuration["logging_level"])
     channel = Channel(configuration["incoming"], configuration["outgoing"])
     os.register_at_fork(after_in_child=channel.close_in_child)
     channel.tell(
@@ -71,22 +71,60 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
         return _refuse(channel, configuration["error_log"], str(error))
     show_when_asked(configuration["stacks"], configuration["tracer"])
     slot = Slot(configuration["slots"], configuration["slot"])
-    worker = Worker(
-        channel=channel,
-        slot=slot,
-        items=ItemReader(configuration["plan"], configuration["root"]),
-        stage=stage_of(configuration),
-        part=Part(configuration["part"]),
-        outbox=Outbox(configuration["outbox"], configuration["aside"], _writes(configuration, slot)),
-        encode=encode,
-        job_name=configuration["job"],
-        error_log=configuration["error_log"],
-    )
+    keeping = None
+    if configuration["is_kept"]:
+        keeping = Keeping(configuration["working_folder"], configuration["tracking_store"])
+    process = _Process(channel, slot, _writes(configuration, slot), keeping)
+    worker = process.worker(configuration, encode)
     arguments = shlex.split(configuration["program_arguments"])
     if not worker.start(script, configuration["code"], arguments):
         return 1
-    worker.serve()
+    terms = worker.serve()
+    while terms is not None:
+        worker = process.next_worker(worker, {**configuration, **terms})
+        terms = worker.serve()
     return 0
+
+
+class _Process:
+    """What stays the same whatever job this process works on."""
+
+    def __init__(self, channel: Channel, slot: Slot, writes: Writes, keeping: Optional[Keeping]) -> None:
+        self._channel = channel
+        self._slot = slot
+        self._writes = writes
+        self._keeping = keeping
+
+    def worker(self, configuration: Dict[str, Any], encode: Callable[..., Encoded]) -> Worker:
+        """Return what serves one job."""
+        return Worker(
+            channel=self._channel,
+            slot=self._slot,
+            items=ItemReader(configuration["plan"], configuration["root"]),
+            stage=stage_of(configuration),
+            part=Part(configuration["part"]),
+            outbox=Outbox(configuration["outbox"], configuration["aside"], self._writes),
+            encode=encode,
+            job_name=configuration["job"],
+            error_log=configuration["error_log"],
+            keeping=self._keeping,
+        )
+
+    def next_worker(self, before: Worker, configuration: Dict[str, Any]) -> Worker:
+        """Return what serves the next job, with the script that has been loaded.
+
+        Raises
+        ------
+        OSError
+            A file of the job cannot be opened; this process is of no more use.
+        """
+        assert self._keeping is not None, "a worker that is not kept has no other job"
+        before.close()
+        self._keeping.move(configuration)
+        self._writes.on_read = _note_of(configuration["root"], self._slot)
+        worker = self.worker(configuration, encoder_of(configuration))
+        worker.go_on(before.script, configuration["binding"])
+        return worker
 
 
 def encoder_of(configuration: Dict[str, Any], is_shown: bool = False) -> Callable[..., Encoded]:
@@ -120,73 +158,27 @@ def stage_of(configuration: Dict[str, Any]) -> Stage:
 
 def _writes(configuration: Dict[str, Any], slot: Slot) -> Writes:
     notes = os.path.join(configuration["working_folder"], ".written-by-children")
-    root = os.fsencode(configuration["root"].rstrip("/") + "/")
+    on_read = _note_of(configuration["root"], slot)
+    return Writes(configuration["outbox"], notes, configuration["working_folder"], on_read)
+
+
+def _note_of(input_folder: str, slot: Slot) -> Callable[[Any], None]:
+    """Return what keeps the input file that was opened last where it survives this process."""
+    root = os.fsencode(input_folder.rstrip("/") + "/")
 
     def on_read(path: Any) -> None:
-        """Keep the input file that was opened last where it survives this process."""
         raw = os.fsencode(path)
         if raw.startswith(root):
             slot.note_opened(raw)
 
-    return Writes(configuration["outbox"], notes, configuration["working_folder"], on_read)
+    return on_read
 
 
 def _refuse(channel: Channel, error_log: str, message: str) -> int:
     """Report that the script is not even loaded, for a mistake in a file beside it."""
-    try:
-        with open(error_log, "a", encoding="utf-8", errors="backslashreplace") as log:
-            log.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), message))
-    except OSError:
-        sys.stderr.write(message + "\n")
+    ErrorLog(error_log).note(message)
     channel.tell(START_FAILED, {"stage": "import", "message": message, "traceback": message + "\n"})
     return 1
-
-
-class _Printed(TextIOWrapper):
-    """What the script prints: every line is in the log at once, and neither a character nor a full disk
-    fails.
-    """
-
-    @classmethod
-    def over(cls, stream: Any) -> "_Printed":
-        """Take the place of a standard stream."""
-        return cls(stream.detach(), encoding="utf-8", errors="backslashreplace", line_buffering=True)
-
-    def write(self, text: str) -> int:
-        try:
-            return super().write(text)
-        except OSError:
-            return len(text)  # the disk of the logs is full: that costs no result
-
-    def flush(self) -> None:
-        try:
-            super().flush()
-        except OSError:
-            pass
-
-
-def _set_up_streams() -> None:
-    """Every line that the script prints is in the log at once, and no character can fail."""
-    for name in ("stdout", "stderr"):
-        printed = _Printed.over(getattr(sys, name))
-        setattr(sys, name, printed)
-        setattr(sys, "__%s__" % name, printed)
-
-
-class _Log(logging.FileHandler):
-    """A log in which no character can fail; the parameter for it came with Python 3.9."""
-
-    def _open(self) -> Any:
-        return open(self.baseFilename, self.mode, encoding="utf-8", errors="backslashreplace")
-
-
-def _set_up_logging(path: str, level: str) -> None:
-    """Send the root logger to a file; without a path, to standard error."""
-    handler = _Log(path, encoding="utf-8", delay=True) if path else logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(level.upper())
 
 
 if __name__ == "__main__":

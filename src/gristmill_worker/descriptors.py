@@ -16,3 +16,11 @@ def out_of_reach(descriptor: int) -> int:
         return descriptor  # the script lowered the limit of its descriptors
     os.close(descriptor)
     return moved
+
+
+def closed(descriptor: int) -> None:
+    """Close a descriptor of ours, if the script has not done so before."""
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass

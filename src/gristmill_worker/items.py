@@ -10,7 +10,7 @@ import struct
 import sys
 from typing import List, Tuple
 
-from gristmill_worker.descriptors import out_of_reach
+from gristmill_worker.descriptors import closed, out_of_reach
 
 _U64 = 8
 
@@ -43,3 +43,10 @@ class ItemReader:
             names = names[first_item : first_item + items]
         prefix = self._prefix
         return names, [prefix + name for name in names]
+
+    def close(self) -> None:
+        """Give the two descriptors back; idempotent."""
+        if self._paths >= 0:
+            closed(self._paths)
+            closed(self._offsets)
+            self._paths = self._offsets = -1

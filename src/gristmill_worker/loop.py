@@ -1,8 +1,7 @@
 """The worker's loop: load the script, then serve mini-batches one after the other until told to stop."""
 
-import gc
+import json
 import os
-import sys
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
@@ -11,16 +10,17 @@ from gristmill_worker import slot as slots
 from gristmill_worker import wire
 from gristmill_worker.channel import Channel, tasks_of
 from gristmill_worker.encoded import NOTICES
+from gristmill_worker.error_log import ErrorLog
 from gristmill_worker.failure import blamed_files, describe, reason_of
 from gristmill_worker.faults import reach
 from gristmill_worker.items import ItemReader
-from gristmill_worker.memory import peak_bytes
+from gristmill_worker.keeping import Keeping
 from gristmill_worker.outbox import Outbox, Takings
 from gristmill_worker.part import Part
+from gristmill_worker.parting import farewell, missed
 from gristmill_worker.row_ranges import MARK
-from gristmill_worker.script import Context, Script, loaded_modules
+from gristmill_worker.script import Context, Script
 from gristmill_worker.staging import Rows, Stage
-from gristmill_worker.writes import flush_libraries
 
 #: Finished mini-batches are reported at the latest after this long.
 REPORT_EVERY_NS = 5_000_000
@@ -31,10 +31,7 @@ _HELD = (
     "is taken when it is closed, at the latest after shutdown(), and what was scored since it was opened "
     "counts only then. Close it before run() returns, or write one file for each mini-batch"
 )
-_MISSED = (
-    "run() left {names} in its working folder, which is removed: write to the folder in "
-    "AZUREML_BI_OUTPUT_PATH"
-)
+_NEVER = "it was not started for that"
 _LEAVING = "it held {} open after a failed try, and what the try wrote there cannot be taken back"
 
 Encoder = Callable[..., Any]
@@ -56,6 +53,7 @@ class Worker:
         encode: Encoder,
         job_name: str,
         error_log: str,
+        keeping: Optional[Keeping] = None,
     ) -> None:
         self._channel = channel
         self._slot = slot
@@ -64,12 +62,13 @@ class Worker:
         self._part = part
         self._outbox = outbox
         self._encode = encode
-        self._error_log = error_log
+        self._error_log = ErrorLog(error_log)
+        self._keeping = keeping
         self._context = Context(job_name, items.root)
         self._process = os.getpid()
         self._queue: Deque[Task] = deque()
         self._ordinal = 0
-        self._script: Script
+        self.script: Script
         self._headers: dict = {}  # type: ignore[type-arg]  # Python 3.8 cannot subscript dict
         self._noticed: set = set()  # type: ignore[type-arg]
         self._reported_ns = time.monotonic_ns()
@@ -83,26 +82,45 @@ class Worker:
         stage = "import"
         self._slot.publish(slots.LOADING, 0, time.monotonic_ns(), 0, 0, 0, 0, slots.NOTHING_PENDING)
         try:
-            self._script = Script.load(path, code, arguments)
+            self.script = Script.load(path, code, arguments)
             stage = "init"
-            if self._script.init is None:
-                self._notice("no_init", "%s has no init(); that is allowed" % self._script.file_name)
-            else:
-                self._script.init()
+            if self.script.init is not None:
+                self.script.init()
         except BaseException as error:  # whatever it is, it is reported and ends this worker
             self._leave_if_forked()
             message, text = describe(error, os.path.basename(path), stage, code)
-            self._log_error(text)
+            self._error_log.note(text)
             self._channel.tell(wire.START_FAILED, {"stage": stage, "message": message, "traceback": text})
             return False
         self._leave_if_forked()
         self._outbox.begin()
-        self._publish_idle()
-        self._channel.tell(wire.READY, {"init_s": time.monotonic() - began, "modules": loaded_modules(code)})
+        if self._keeping is not None:
+            self._keeping.begin(self.script, self._outbox)
+        self._tell_ready(0, time.monotonic() - began)
         return True
 
-    def serve(self) -> None:
-        """Run mini-batches until STOP; then call ``shutdown()`` and say goodbye.
+    def go_on(self, script: Script, binding: int) -> None:
+        """Serve another job with a script that has been loaded."""
+        self.script = script
+        self._outbox.begin()
+        self._tell_ready(binding, 0.0)
+
+    def _tell_ready(self, binding: int, init_s: float) -> None:
+        if self.script.init is None:
+            self._notice("no_init", "%s has no init(); that is allowed" % self.script.file_name)
+        self._publish_idle()
+        unfit = _NEVER if self._keeping is None else self._keeping.never
+        told = {"init_s": init_s, "modules": self.script.modules(), "binding": binding, "unfit": unfit}
+        self._channel.tell(wire.READY, told)
+
+    def close(self) -> None:
+        """Give back the files of this job; the script stays loaded."""
+        self._items.close()
+        self._part.close()
+
+    def serve(self) -> Optional[Dict[str, Any]]:
+        """Run mini-batches until STOP; then call ``shutdown()`` and say goodbye. Or until there is another
+        job to go on with: then return its terms.
 
         Raises
         ------
@@ -115,7 +133,13 @@ class Worker:
                 kind, payload = self._channel.read()
                 if kind == wire.STOP:
                     break
-                self._queue.extend(tasks_of(payload))
+                if kind == wire.REBIND:
+                    terms: Dict[str, Any] = json.loads(payload)
+                    return terms
+                if kind == wire.REST:
+                    self._rest()
+                else:
+                    self._queue.extend(tasks_of(payload))
                 continue
             task = self._queue.popleft()
             if self._slot.recalled():
@@ -123,6 +147,7 @@ class Worker:
             else:
                 self._serve_task(*task)
         self._shut_down()
+        return None
 
     def _serve_task(self, first: int, batches: int, first_item: int, items: int, attempt: int) -> None:
         slot, read = self._slot, self._items.names
@@ -172,7 +197,7 @@ class Worker:
         rows: Optional[Rows] = None,
     ) -> None:
         total = len(paths) if rows is None else rows.total
-        script = self._script
+        script = self.script
         try:
             if script.takes_context:
                 self._context.begin(batch, attempt, paths, rows)
@@ -204,7 +229,7 @@ class Worker:
         """Write the rows of a mini-batch that returned and add it to the pending record."""
         if encoded.notices:
             for key in encoded.notices:
-                self._notice(key, NOTICES[key].format(script=self._script.file_name))
+                self._notice(key, NOTICES[key].format(script=self.script.file_name))
         header = self._header_id(encoded) if encoded.header else 0
         takings = _NOTHING_TAKEN
         if self._outbox.is_touched():
@@ -286,8 +311,8 @@ class Worker:
     ) -> None:
         self._report()
         held = self._outbox.put_back()
-        message, text = describe(error, self._script.file_name, "run", self._script.code)
-        position = self._log_error("mini-batch %d, try %d\n%s" % (batch, attempt, text))
+        message, text = describe(error, self.script.file_name, "run", self.script.code)
+        position = self._error_log.note("mini-batch %d, try %d\n%s" % (batch, attempt, text))
         self._channel.tell(
             wire.FAILED,
             {
@@ -322,45 +347,36 @@ class Worker:
             slots.STOPPING, self._ordinal, time.monotonic_ns(), 0, 0, 0, 0, slots.NOTHING_PENDING
         )
         problem = None
-        if self._script.shutdown is not None:
+        if self.script.shutdown is not None:
             try:
-                self._script.shutdown()
+                self.script.shutdown()
             except BaseException as error:  # logged; it never fails the job (contract, section 1)
-                problem, text = describe(error, self._script.file_name, "shutdown", self._script.code)
-                self._log_error(text)
+                problem, text = describe(error, self.script.file_name, "shutdown", self.script.code)
+                self._error_log.note(text)
         self._leave_if_forked()
-        self._tell_missed()
-        farewell = {"shutdown_error": problem, "files": 0, "offset": 0, "attached": 0, "attached_crc": 0}
-        farewell["peak_bytes"] = peak_bytes()
-        if self._has_scored and self._outbox.is_touched():
+        self._notice("missed", missed(self._outbox))
+        told = farewell(self.script, self._outbox, self._part, self._has_scored)
+        told["shutdown_error"] = told["shutdown_error"] or problem
+        self._channel.tell(wire.BYE, told)
+
+    def _rest(self) -> None:
+        """The job is over: leave this process as the next one may find it, or say why that cannot be."""
+        keeping, told = self._keeping, {"unfit": _NEVER}
+        if keeping is not None:
+            told["unfit"] = keeping.why_not(self._outbox)
+        if keeping is not None and not told["unfit"]:
+            self._notice("missed", missed(self._outbox))
+            told.update(farewell(self.script, self._outbox, self._part, self._has_scored))
+            self.close()  # the rows of a job are large, and somebody removes them now
             try:
-                farewell.update(self._last_takings())
+                keeping.tidy(self._outbox)
             except OSError as error:
-                farewell["shutdown_error"] = "what it left in the output folder is lost: %s" % error
-        self._channel.tell(wire.BYE, farewell)
-
-    def _last_takings(self) -> Dict[str, int]:
-        """Take what lies in the output folder after ``shutdown()``, with what only the end of a script
-        closes.
-        """
-        if self._outbox.has_open():
-            self._script.forget()
-            gc.collect()
-            flush_libraries()
-        takings = self._outbox.take_last()
-        offset = self._part.offset
-        attached, crc = self._part.attach(self._outbox.folder, takings.pieces)
-        return {"files": takings.files, "offset": offset, "attached": attached, "attached_crc": crc}
-
-    def _tell_missed(self) -> None:
-        names = self._outbox.missed()
-        if names:
-            others = " and %d more" % (len(names) - 1) if len(names) > 1 else ""
-            self._notice("missed", _MISSED.format(names=names[0] + others))
+                told["unfit"] = "what it has left cannot be removed: %s" % error
+        self._channel.tell(wire.RESTED, told)
 
     def _tell_held(self) -> None:
         names = ", ".join(self._outbox.foreign[:3])
-        self._notice("held_open", _HELD.format(script=self._script.file_name, names=names))
+        self._notice("held_open", _HELD.format(script=self.script.file_name, names=names))
 
     def _header_id(self, encoded: Any) -> int:
         """Return the id of the columns of some rows, telling the coordinator about new ones."""
@@ -374,7 +390,7 @@ class Worker:
         return int(number)
 
     def _notice(self, key: str, text: str) -> None:
-        if key not in self._noticed:
+        if text and key not in self._noticed:
             self._noticed.add(key)
             self._channel.tell(wire.NOTICE, {"key": key, "text": text})
 
@@ -382,14 +398,3 @@ class Worker:
         """End here if this is a child that the script forked and that came back: it is no worker."""
         if os.getpid() != self._process:
             os._exit(0)
-
-    def _log_error(self, text: str) -> int:
-        """Append to the error log and return where; -1 where it cannot be written."""
-        try:
-            with open(self._error_log, "a", encoding="utf-8", errors="backslashreplace") as log:
-                position = log.tell()
-                log.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text))
-            return position
-        except OSError:
-            sys.stderr.write(text)
-            return -1

@@ -10,6 +10,7 @@ A file that a native library keeps open may hold back what was written; it is le
 and until then the worker's outcomes are *held*: they count once it has said goodbye, or has closed the file.
 """
 
+import errno
 import os
 import shutil
 import stat
@@ -22,6 +23,8 @@ from gristmill_worker.writes import APPENDED, WHOLE, News, Writes
 _TICK_NS = 20_000_000
 #: Appended files that are kept for scripts that come back to them.
 _MOST_KEPT = 256
+#: More folders than this are not kept for another job.
+_MOST_FOLDERS = 256
 _PROBE_BYTES = 4096
 _AT_THE_END = "shutdown"
 
@@ -121,6 +124,28 @@ class Outbox:
         """Return what the script wrote, since `begin`, into its working folder rather than here."""
         return self._writes.left_behind()
 
+    def has_files_of_init(self) -> bool:
+        """Say whether ``init()`` left a file here."""
+        return bool(self._of_init)
+
+    def has_many_folders(self) -> bool:
+        """Say whether there are so many folders that looking for files takes long."""
+        return len(self._folders) > _MOST_FOLDERS
+
+    def clear(self) -> None:
+        """Remove every file; folders stay, since a script may remember which it has made.
+
+        Raises
+        ------
+        OSError
+            A file cannot be removed.
+        """
+        os.makedirs(self.folder, exist_ok=True)
+        for name, _ in list(self._files()):
+            os.unlink(os.path.join(self.folder, name))
+        self._writes.news()
+        self._writes.forget_relative()
+
     def has_open(self) -> bool:
         """Say whether this process still holds a file open for writing."""
         return bool(self._writes.held())
@@ -206,7 +231,7 @@ class Outbox:
             shutil.copyfile(source, moved)
             self._settling[name] = self._known(name, size)
         else:
-            os.rename(source, moved)
+            _move(source, moved)
             self._taken.pop(name, None)
 
     def settle(self) -> None:
@@ -285,3 +310,15 @@ class Outbox:
                         below.append((name + "/", status.st_mtime_ns))
             if is_empty and above and now_ns - changed_ns > _TICK_NS:
                 self._empty[above[:-1]] = changed_ns
+
+
+def _move(source: str, target: str) -> None:
+    """Rename a file; where the output is on another file system than the folders of workers that are kept,
+    copy it.
+    """
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(source, target)

@@ -8,7 +8,7 @@ import os
 import zlib
 from typing import List, Tuple
 
-from gristmill_worker.descriptors import out_of_reach
+from gristmill_worker.descriptors import closed, out_of_reach
 from gristmill_worker.outbox import Piece
 from gristmill_worker.wire import PIECE_STRUCT
 
@@ -79,6 +79,12 @@ class Part:
                 crc = self.append(data, crc)
                 left -= len(data)
         return crc
+
+    def close(self) -> None:
+        """Give the file back; idempotent."""
+        if self._file >= 0:
+            closed(self._file)
+            self._file = -1
 
     def _opened(self) -> int:
         if self._file < 0:

@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 from gristmill_worker.staging import Rows, Source
 
@@ -68,6 +68,7 @@ class Script:
         self.file_name = os.path.basename(path)
         self.code = code
         self._module = module
+        self._loaded: Dict[str, str] = {}
         self.init: Optional[Callable[[], object]] = _callable(module, "init", self.file_name)
         self.shutdown: Optional[Callable[[], object]] = _callable(module, "shutdown", self.file_name)
         run = _callable(module, "run", self.file_name)
@@ -101,6 +102,11 @@ class Script:
         sys.modules[name] = module
         spec.loader.exec_module(module)
         return cls(module, path, code)
+
+    def modules(self) -> List[Tuple[str, str]]:
+        """Return what `loaded_modules` says, and again what it said before: as it was when it was loaded."""
+        self._loaded.update(loaded_modules(self.code, self._loaded))
+        return sorted(self._loaded.items())
 
     def forget(self) -> None:
         """Drop the script's globals, as the end of the interpreter would, so that what they hold is
@@ -147,13 +153,17 @@ def _callable(module: Any, name: str, file_name: str) -> Optional[Callable[..., 
     return value
 
 
-def loaded_modules(code: str) -> List[Tuple[str, str]]:
-    """Return (path below ``code``, SHA-256) of every module that was loaded from the code folder."""
+def loaded_modules(code: str, known: Collection[str] = ()) -> List[Tuple[str, str]]:
+    """Return (path below ``code``, SHA-256) of every module that was loaded from the code folder, without
+    those that are ``known``.
+    """
     prefix = code.rstrip("/") + "/"
-    found = {}
+    found: Dict[str, str] = {}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.startswith(prefix) and file not in found:
+        if not isinstance(file, str) or not file.startswith(prefix):
+            continue
+        if file not in found and file[len(prefix) :] not in known:
             try:
                 with open(file, "rb") as stream:
                     found[file] = hashlib.sha256(stream.read()).hexdigest()

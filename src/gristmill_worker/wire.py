@@ -9,11 +9,17 @@ Coordinator to worker
                  item, items; items = 0 means whole mini-batches) and the number of this try, from 1.
                  The paths themselves are read by the worker from the manifest.
     ``STOP``     no payload: there is no more work; call ``shutdown()`` and end.
+    ``REST``     no payload: the job is over; answer with RESTED, and wait for REBIND or STOP.
+    ``REBIND``   JSON ``{"binding", "job", "plan", "root", "part", "aside", "log", "error_log", "stdout",
+                 "stderr", "tracking_store", "variables"}``: go on with another job, as if the script had
+                 just been loaded; answer with READY.
 
 Worker to coordinator
     ``HELLO``    JSON ``{"protocol", "python", "pid"}``, before the script is loaded.
-    ``READY``    JSON ``{"init_s", "modules", "notices"}``, after ``init()``; modules are
-                 ``[path below the code folder, sha256]``.
+    ``READY``    JSON ``{"init_s", "modules", "binding", "unfit"}``, after ``init()``; modules are
+                 ``[path below the code folder, sha256]``; the binding is 0, or that of the REBIND that is
+                 answered; ``unfit`` says in words why the worker cannot stay for another job, and is empty
+                 where it can, as far as that is known.
     ``START_FAILED`` JSON ``{"stage", "message", "traceback"}``: the script could not be imported or
                  ``init()`` failed; the worker ends.
     ``DONE``     one or more `RECORD_STRUCT`: a run of consecutive mini-batches that returned.
@@ -29,6 +35,8 @@ Worker to coordinator
     ``NOTICE``   JSON ``{"key", "text"}``: to be told once per job.
     ``DROPPED``  u64: every mini-batch handed to this worker before this ordinal (counted from 0) has
                  been run or dropped; sent while the slot's recall flag is set.
+    ``RESTED``   JSON ``{"unfit"}``, in words, where the worker cannot stay, and nothing was taken or put in
+                 order; else ``{"unfit": "", …}`` and the fields of BYE.
     ``BYE``      JSON ``{"shutdown_error", "files", "offset", "attached", "attached_crc",
                  "peak_bytes"}``: the answer to STOP, with what was left in the output folder after
                  ``shutdown()``, and the most memory that the process had.
@@ -39,12 +47,13 @@ a worker that died had finished but not yet sent stands in its slot (see `slot`)
 
 import struct
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 FRAME = struct.Struct("<IB")
 
-TASK, STOP = 1, 2
+TASK, STOP, REST, REBIND = 1, 2, 3, 4
 HELLO, READY, START_FAILED, DONE, FAILED, HEADER, NOTICE, DROPPED, BYE = 16, 17, 18, 19, 20, 21, 22, 23, 24
+RESTED = 25
 
 #: first mini-batch, mini-batches, first item, items (0: all), try
 TASK_STRUCT = struct.Struct("<QIIIH")

@@ -23,7 +23,7 @@ _BASE = io.IOBase.__mro__[1]
 #: Files of these modules keep back what was written, or the end that makes it whole, until they are closed.
 _KEEP_BACK = ("bz2", "gzip", "lzma")
 #: How the names begin of what libraries, and scripts for the moment, put in a working folder.
-_PASSING = (".", "tmp", "temp", "pymp-", "torch_", "__pycache__")
+PASSING = (".", "tmp", "temp", "pymp-", "torch_", "__pycache__")
 #: So many files in the working folder are remembered; what matters is that there are any.
 _MOST_RELATIVE = 100
 
@@ -64,7 +64,7 @@ class Writes:
         on_read
             Called with the path of every file that is opened for reading alone; what it raises is dropped.
         """
-        self._on_read = on_read
+        self.on_read = on_read
         self._real = os.path.realpath(folder) + "/"
         self._prefixes = tuple({folder.rstrip("/") + "/", self._real})
         self._notes = notes
@@ -93,7 +93,7 @@ class Writes:
                     if not isinstance(path, int):
                         self._on_open(os.fsdecode(path), mode, flags)
                 else:
-                    self._on_read(path)
+                    self.on_read(path)
             elif event == "os.remove":
                 self._on_rename(self._name_of(arguments[0], arguments[1]), None)
             else:
@@ -194,7 +194,7 @@ class Writes:
         return sorted(
             name
             for name in self._relative
-            if not any(part.startswith(_PASSING) for part in name.split("/"))
+            if not any(part.startswith(PASSING) for part in name.split("/"))
             and os.path.isfile(self._working + name)
         )
 

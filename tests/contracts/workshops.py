@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from doubles.assignment import Bench
 from doubles.scripted_engine import ScriptedEngine
+from doubles.warm import WarmBench
+from gristmill.engine.contract import Span
 from gristmill.engine.local import LocalEngine
 
 #: Acts by the table in ACTS and STARTS; tells every call by one line, appended in one write.
@@ -17,8 +21,9 @@ SCRIPT = """
     import os
     import time
 
-    ACTS = {int(batch): acts for batch, acts in json.loads(os.environ["ACTS"]).items()}
-    STARTS = json.loads(os.environ["STARTS"]).get(os.environ["GRISTMILL_WORKER_INDEX"], [])
+    def table(name):
+        with open(os.path.join(os.environ["SEEN"], name)) as file:
+            return json.load(file)
 
 
     def tell(name, *words):
@@ -37,7 +42,8 @@ SCRIPT = """
         name = "starts-" + os.environ["GRISTMILL_WORKER_INDEX"]
         number = len(told(name))
         tell(name, os.getpid())
-        if number < len(STARTS) and STARTS[number] == "fail":
+        acts = table("STARTS").get(os.environ["GRISTMILL_WORKER_INDEX"], [])
+        if number < len(acts) and acts[number] == "fail":
             raise RuntimeError("no weights")
 
 
@@ -59,7 +65,7 @@ SCRIPT = """
 
 
     def act_on(mini_batch, context, number):
-        acts = ACTS.get(context.minibatch_index, [])
+        acts = table("ACTS").get(str(context.minibatch_index), [])
         act = acts[number] if number < len(acts) else "ok"
         if act == "raise":
             raise ValueError("no")
@@ -70,10 +76,6 @@ SCRIPT = """
         if act == "bad_return":
             return "text"
         return [] if act == "empty" else mini_batch[1:] if act == "short" else mini_batch
-
-
-    def shutdown():
-        tell("shutdowns", os.getpid())
 """
 
 
@@ -95,12 +97,8 @@ class LocalWorkshop:
     ) -> LocalEngine:
         files = [b"%05d" % number for number in range(batches * items)]
         self.bench = Bench(self._folder, SCRIPT, files=files)
-        return self.bench.engine(
-            mini_batch_size=items,
-            workers=workers,
-            timeout_s=0.5,
-            variables={"ACTS": json.dumps(dict(acts or {})), "STARTS": json.dumps(dict(starts or {}))},
-        )
+        lay_out(self.bench, acts, starts)
+        return self.bench.engine(mini_batch_size=items, workers=workers, timeout_s=0.5)
 
     def calls(self) -> Counter[int]:
         return Counter(int(line.split()[0]) for line in self.bench.told("calls"))
@@ -114,6 +112,51 @@ class LocalWorkshop:
             batch, items = line.split()
             seen[int(batch)] += int(items)
         return seen
+
+
+class WarmWorkshop(LocalWorkshop):
+    """Real worker processes that have done a job before, and go on with this one.
+
+    Where starts are to fail, there have to be starts: then the workers of the first job are killed before.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.warm: WarmBench
+
+    def engine(
+        self,
+        batches: int,
+        acts: Mapping[int, Sequence[str]] | None = None,
+        *,
+        starts: Mapping[int, Sequence[str]] | None = None,
+        workers: int = 1,
+        items: int = 1,
+    ) -> LocalEngine:
+        files = [b"%05d" % number for number in range(batches * items)]
+        self.warm = WarmBench(self._folder, SCRIPT, files=files)
+        self.bench = self.warm.bench
+        lay_out(self.bench, None, None)
+        shift = self.warm.begin("first", mini_batch_size=items, workers=workers)
+        shift.ready(workers)
+        shift.serve([Span(0, batches)])
+        shift.engine.close()
+        if starts:
+            for process in self.warm.idle():
+                os.kill(process, signal.SIGKILL)
+                os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+        for told in self.bench.seen.iterdir():
+            told.unlink()
+        lay_out(self.bench, acts, starts)
+        return self.warm.engine("second", mini_batch_size=items, workers=workers, timeout_s=0.5)
+
+
+def lay_out(
+    bench: Bench, acts: Mapping[int, Sequence[str]] | None, starts: Mapping[int, Sequence[str]] | None
+) -> None:
+    """Write the tables down where the script looks for them."""
+    for name, table in (("ACTS", acts), ("STARTS", starts)):
+        (bench.seen / name).write_text(json.dumps(dict(table or {})))
 
 
 class ScriptedWorkshop:

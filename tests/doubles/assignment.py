@@ -24,6 +24,7 @@ from gristmill.engine.contract import (
     Task,
 )
 from gristmill.engine.environment import Interpreter, choose_interpreter
+from gristmill.engine.ground import OwnGround
 from gristmill.engine.launch import Assignment
 from gristmill.engine.local import LocalEngine
 from gristmill.engine.sweep import RUN_MARK, marked
@@ -112,7 +113,7 @@ class Bench:
             "timeout_s": 30.0,
         }
         self.assignment = Assignment(**{**settings, **assignment})
-        return LocalEngine(self.assignment, sys.executable)
+        return LocalEngine(self.assignment, OwnGround(sys.executable))
 
     def told(self, name: str) -> list[str]:
         """Return the lines that the script wrote to this file of its SEEN folder."""

@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.engine import supervisor as supervisor_module
+from gristmill.engine.berth import berth_of
 from gristmill.engine.contract import Event, Failed, NotStarted, Reason, Scored, Span, Task, WorkerEnded
 from gristmill.engine.environment import Interpreter
 from gristmill.engine.launch import Assignment, Launched
@@ -39,6 +40,7 @@ ASSIGNMENT = Assignment(
     logs=NOWHERE, scratch=NOWHERE, cache=NOWHERE, timeout_s=30.0,
     interpreter=Interpreter(path=NOWHERE, version=(3, 11, 0), cache_tag="", chosen=""),
 )  # fmt: skip
+BERTH = berth_of("run", NOWHERE, NOWHERE, 0, 0, 0)
 MILLISECOND_NS = 1_000_000
 
 
@@ -146,7 +148,7 @@ class Pair:
         for descriptor in (self.incoming, self.out):
             os.set_blocking(descriptor, False)
         process: Any = SimpleNamespace(id=1 << 22, wait=lambda: 9, kill=self.kill)  # nobody has that id
-        launched = Launched(process=process, incoming=self.incoming, outgoing=self.out)
+        launched = Launched(process=process, incoming=self.incoming, outgoing=self.out, berth=BERTH)
         self.slot = TurnedSlot(memory)
         self.supervisor = Supervisor(ASSIGNMENT, launched, self.slot, 0, 1, 0.0)
         worker = Worker(
@@ -164,10 +166,12 @@ class Pair:
             job_name="test",
             error_log=os.devnull,
         )
-        worker._script = SimpleNamespace(  # type: ignore[assignment]  # nothing is loaded into the test's process
+        worker.script = SimpleNamespace(  # type: ignore[assignment]  # nothing is loaded into the test's process
             run=self.run, takes_context=True, file_name="score.py", shutdown=None, code="/code"
         )
-        os.write(worker_out, wire.frame(wire.READY, b'{"init_s": 0, "modules": []}'))
+        os.write(
+            worker_out, wire.frame(wire.READY, b'{"init_s": 0, "modules": [], "binding": 0, "unfit": ""}')
+        )
         self.read()
         turns.begin(worker.serve)
 

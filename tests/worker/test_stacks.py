@@ -15,7 +15,6 @@ import gristmill_worker
 from doubles.assignment import Bench, Shift
 from gristmill.engine.contract import Failed, Scored, Span, Task
 from gristmill.engine.kernel import takes_signal
-from gristmill.engine.launch import stacks_path
 from gristmill.engine.stack_request import StackRequest, wait_for
 from gristmill.engine.stacks import Stacks
 from gristmill_worker.stacks import SIGNAL
@@ -81,7 +80,7 @@ def let_go(bench: Bench, shift: Shift) -> None:
 def test_stack_is_shown_and_the_script_goes_on(open_engine: Open, python: Path) -> None:
     bench, shift, process = started(open_engine(HOLDS, python=python))
 
-    stacks = asked(process, stacks_path(bench.assignment, 0, 1 << 20))
+    stacks = asked(process, bench.assignment.scratch / "s0-0")
     let_go(bench, shift)
 
     assert stacks.source == "faulthandler"
@@ -104,7 +103,7 @@ def test_stack_is_shown_and_the_script_goes_on(open_engine: Open, python: Path) 
 def test_script_that_took_our_means_away_is_not_disturbed(open_engine: Open, taken: str) -> None:
     bench, shift, process = started(open_engine(TAKES.replace("TAKEN", taken)))
 
-    stacks = asked(process, stacks_path(bench.assignment, 0, 1 << 20))
+    stacks = asked(process, bench.assignment.scratch / "s0-0")
     let_go(bench, shift)
 
     assert (stacks.source, stacks.threads) == ("kernel", ())

@@ -32,8 +32,7 @@ def workspace(args: Namespace) -> Workspace:
     from gristmill.service.workspace import Workspace
     from gristmill.settings import Settings
 
-    name = getattr(args, "workspace_name", None)
-    named = {"GRISTMILL_WORKSPACE": name} if name else {}
+    named = {"GRISTMILL_WORKSPACE": args.workspace_name} if args.workspace_name else {}
     return Workspace(Settings.from_environment({**os.environ, **named}), Stderr().say)
 
 

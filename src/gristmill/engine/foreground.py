@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from gristmill.engine.archive import worker_archive
 from gristmill.engine.hearing import Hearing, Observation
 from gristmill.engine.launch import (
     PARTS_PER_START,
@@ -24,7 +25,6 @@ from gristmill.engine.launch import (
     Entry,
     Launched,
     launch_worker,
-    worker_archive,
 )
 from gristmill.engine.process import exit_in_words
 from gristmill.engine.sweep import RUN_MARK, sweep
@@ -98,7 +98,7 @@ def watch(assignment: Assignment, scene: Scene) -> Watched:
     try:
         with _keys_are_the_script_s(), _terminal_as_it_was():
             archive = worker_archive(assignment.cache)
-            return _followed(launch_worker(assignment, archive, scene.worker, part, entry))
+            return _followed(launch_worker(assignment, archive, scene.worker, part, entry=entry))
     except OSError as error:
         raise StorageError(
             f"the worker cannot be started: {error}; make room in {assignment.scratch}"

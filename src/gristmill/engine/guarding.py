@@ -8,19 +8,31 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+from pathlib import Path
 
 from gristmill.engine.guard import CLEAN
-from gristmill.engine.launch import Assignment
 from gristmill.engine.process import Process, start_guard
 
 
 class Guarding:
-    """Keeps one guard for a run; its death shows in the engine's selector, as ``(None, "guard")``."""
+    """Keeps one guard for a run."""
 
-    def __init__(self, assignment: Assignment, python: str, selector: selectors.BaseSelector) -> None:
-        self._assignment = assignment
+    def __init__(self, run_id: str, scratch: Path, python: str) -> None:
+        """Start nothing yet.
+
+        Parameters
+        ----------
+        run_id
+            The mark of the run.
+        scratch
+            The run's temporary folder.
+        python
+            Our own interpreter.
+        """
+        self._run_id = run_id
+        self._scratch = scratch
         self._python = python
-        self._selector = selector
+        self._selector: selectors.BaseSelector | None = None
         self._guard: Process | None = None
         self._pipe = -1
 
@@ -32,13 +44,32 @@ class Guarding:
         OSError
             It cannot be started.
         """
-        self._guard, self._pipe = start_guard(self._assignment.run_id, self._python, self._assignment.scratch)
-        self._selector.register(self._guard, selectors.EVENT_READ, (None, "guard"))
+        self._guard, self._pipe = start_guard(self._run_id, self._python, self._scratch)
+
+    def watch(self, selector: selectors.BaseSelector) -> None:
+        """Let a selector tell of the guard's death, as ``(None, "guard")``."""
+        if self._guard is not None:
+            self._selector = selector
+            selector.register(self._guard, selectors.EVENT_READ, (None, "guard"))
+
+    def unwatch(self) -> None:
+        """Let no selector tell of it any more; idempotent."""
+        if self._selector is not None and self._guard is not None:
+            self._selector.unregister(self._guard)
+        self._selector = None
 
     def replace(self) -> None:
         """Somebody killed the guard; without one, our own death would leave orphans."""
+        selector = self._selector
         self.close()
         self.start()
+        if selector is not None:
+            self.watch(selector)
+
+    def look(self) -> None:
+        """Replace the guard if it is dead, where no selector tells."""
+        if self._guard is not None and self._guard.reap() is not None:
+            self.replace()
 
     def close(self, *, is_clean: bool = False) -> None:
         """Let the guard end, and wait for it.
@@ -49,7 +80,7 @@ class Guarding:
             Whether no process and no folder of the run is left: then the guard does not look, either.
         """
         if self._guard is not None:
-            self._selector.unregister(self._guard)
+            self.unwatch()
             if is_clean:
                 self._say_clean()
             os.close(self._pipe)

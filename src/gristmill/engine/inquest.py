@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from gristmill.engine.contract import Event, Failed
 from gristmill.engine.kernel import Look, activity_between, look_at, waiting_for
-from gristmill.engine.launch import Assignment, stacks_path
+from gristmill.engine.launch import Assignment
 from gristmill.engine.stack_request import StackRequest, spy_program
 from gristmill.engine.stacks import in_words, place_in
 
@@ -19,7 +20,7 @@ _FIRST_LOOK_S = 1.0
 class Inquest:
     """Follows what a worker runs up to its deadline, and asks for its stacks there."""
 
-    def __init__(self, assignment: Assignment, process: int, worker: int, part: int) -> None:
+    def __init__(self, assignment: Assignment, process: int, worker: int, answers: Path) -> None:
         """Prepare; nothing is looked at yet.
 
         Parameters
@@ -30,13 +31,13 @@ class Inquest:
             The worker's process.
         worker
             Its slot, from 0.
-        part
-            The part that it writes.
+        answers
+            The file in which it writes down its stacks.
         """
         self._assignment = assignment
         self._process = process
         self._worker = worker
-        self._answers = stacks_path(assignment, worker, part)
+        self._answers = answers
         self._looked: tuple[int, Look] | None = None
         self._request: StackRequest | None = None
         self._begun_at = 0.0

@@ -1,23 +1,17 @@
-"""How a worker is started: its archive, its environment, its folders, its one argument."""
+"""How a worker is started: its environment, its folders, its one argument."""
 
 from __future__ import annotations
 
-import importlib.util
-import io
 import json
-import marshal
 import os
-import sys
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-import azureml_user
-import gristmill_worker
+from gristmill.engine.berth import Berth, berth_of
 from gristmill.engine.devices import VISIBLE, devices_of, visible_devices
 from gristmill.engine.environment import Interpreter, variables_in
 from gristmill.engine.machine import usable_cores
@@ -25,7 +19,6 @@ from gristmill.engine.memory import data_limit
 from gristmill.engine.process import Process
 from gristmill.engine.stack_request import needs_permission, spy_program
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK
-from gristmill.storage.publish import publish_bytes
 from gristmill_worker.slot import SLOT_BYTES
 
 _CHANNEL_IN, _CHANNEL_OUT = 3, 4
@@ -42,10 +35,23 @@ _THREAD_VARIABLES = (
 )
 #: MLflow 3.13 and later refuses a store in a folder unless this is set; others need a server.
 _ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
+_TRACKING = "MLFLOW_TRACKING_URI"
 #: Ours alone; a worker must not inherit them from the coordinator's surroundings.
 _NOT_INHERITED = ("PYTHONDONTWRITEBYTECODE", "GRISTMILL_ENVIRONMENT")
 #: A replay changes nothing of its job, whose copy of the code it runs.
 _ATTACHED_ONLY = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where workers have their places that stay loaded between jobs (see `standby`)."""
+
+    outboxes: Path
+    """The folder of their own output folders."""
+    plan: Path
+    """A link to the manifest of the job that they work on."""
+    code: Path
+    """The job's own copy of the code, of which theirs is a copy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +61,7 @@ class Assignment:
     job: str
     """Name of the job."""
     run_id: str
-    """Unique for each start of the job; every process of the run carries it."""
+    """Unique for each start of the job, or of what stays loaded; every process of the run carries it."""
     fence: int
     """Number of this start of the job, from 1."""
     interpreter: Interpreter
@@ -100,6 +106,8 @@ class Assignment:
     """Limit for a worker's start: interpreter, imports and ``init()``."""
     node: str = "node-0"
     """Name of this node in log paths."""
+    standing: Standing | None = None
+    """Where they stay loaded when the job is over; None: they end with it."""
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
@@ -130,18 +138,6 @@ def scratch_folder(run_id: str) -> Path:
     return Path(tempfile.gettempdir()) / f"gristmill-{run_id[:12]}"
 
 
-def worker_folder(assignment: Assignment, worker: int, part: int) -> Path:
-    """Return a worker's private temporary folder; short, since sockets in it have paths of 107 bytes at
-    most.
-    """
-    return assignment.scratch / f"w{worker}-{part - assignment.fence * PARTS_PER_START}"
-
-
-def stacks_path(assignment: Assignment, worker: int, part: int) -> Path:
-    """Return the file in which a worker writes down its stacks when it is asked to."""
-    return assignment.scratch / f"s{worker}-{part - assignment.fence * PARTS_PER_START}"
-
-
 def part_path(staging: Path, part: int) -> Path:
     """Return the file of a part."""
     return staging / "parts" / f"{part}.part"
@@ -161,6 +157,7 @@ class Launched:
     """We read the worker's frames here."""
     outgoing: int
     """We write frames to the worker here."""
+    berth: Berth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,20 +174,27 @@ class Entry:
 
 
 def launch_worker(
-    assignment: Assignment, archive: Path, worker: int, part: int, entry: Entry | None = None
+    assignment: Assignment,
+    archive: Path,
+    worker: int,
+    part: int,
+    *,
+    entry: Entry | None = None,
+    berth: Berth | None = None,
 ) -> Launched:
     """Spawn the worker of a slot; it begins to load the script at once, and serves unless there is another
-    ``entry``.
+    ``entry``. Its places are those of the run, unless it has a ``berth`` of its own.
 
     Raises
     ------
     OSError
         The interpreter cannot be executed, or a folder or log cannot be made.
     """
-    mark = f"{assignment.run_id}.{worker}.{part}"
-    working_folder = worker_folder(assignment, worker, part)
-    outbox = assignment.staging / "outbox" / str(part)
-    for folder in (working_folder, outbox, part_path(assignment.staging, part).parent):
+    if berth is None:
+        number = part - assignment.fence * PARTS_PER_START
+        outboxes = assignment.staging / "outbox"
+        berth = berth_of(assignment.run_id, assignment.scratch, outboxes, worker, part, number)
+    for folder in (berth.folder, berth.outbox):
         folder.mkdir(parents=True, exist_ok=True)
     is_attached = entry is not None and entry.is_attached
     streams = {} if is_attached else _streams(assignment, worker)
@@ -201,13 +205,10 @@ def launch_worker(
             [
                 str(assignment.interpreter.path),
                 str(archive),
-                _argument(assignment, worker, part, working_folder, outbox),
+                _argument(assignment, worker, part, berth),
                 *((entry.name, entry.terms) if entry is not None else ()),
             ],
-            {
-                **_variables(assignment, mark, worker, working_folder, outbox),
-                **(_ATTACHED_ONLY if is_attached else {}),
-            },
+            {**_variables(assignment, worker, berth), **(_ATTACHED_ONLY if is_attached else {})},
             {**streams, _CHANNEL_IN: worker_in, _CHANNEL_OUT: worker_out},
             own_session=not is_attached,
         )
@@ -220,55 +221,75 @@ def launch_worker(
             os.close(descriptor)
     os.set_blocking(ours_in, False)
     os.set_blocking(ours_out, False)
-    return Launched(process=process, incoming=ours_in, outgoing=ours_out)
+    return Launched(process=process, incoming=ours_in, outgoing=ours_out, berth=berth)
 
 
-def _argument(assignment: Assignment, worker: int, part: int, working_folder: Path, outbox: Path) -> str:
+def _argument(assignment: Assignment, worker: int, part: int, berth: Berth) -> str:
     return json.dumps(
         {
-            "job": assignment.job,
+            **terms_of(assignment, worker, part),
             "incoming": _CHANNEL_IN,
             "outgoing": _CHANNEL_OUT,
             "slots": str(slots_path(assignment)),
             "slot": worker,
-            "stacks": str(stacks_path(assignment, worker, part)),
+            "stacks": str(berth.stacks),
             "tracer": os.getpid() if assignment.lets_trace else None,
-            "working_folder": str(working_folder),
+            "working_folder": str(berth.folder),
             "code": str(assignment.code),
             "script": str(assignment.script),
-            "plan": str(assignment.plan),
-            "root": assignment.root,
-            "part": str(part_path(assignment.staging, part)),
-            "outbox": str(outbox),
-            "aside": str(aside_path(assignment.staging, part)),
+            "plan": str(assignment.plan if assignment.standing is None else assignment.standing.plan),
+            "outbox": str(berth.outbox),
             "output_format": assignment.output_format,
             "with_header": assignment.with_header,
             "provenance": dict(assignment.provenance),
             "program_arguments": assignment.program_arguments,
             "logging_level": assignment.logging_level,
             "data_limit": data_limit(assignment.memory_per_worker_bytes),
-            "log": str(_made(assignment.log_path("entry_script_log", worker, ".log.txt"))),
-            "error_log": str(_made(assignment.log_path("error", worker, ".txt"))),
+            "is_kept": assignment.standing is not None,
         }
     )
 
 
-def _variables(
-    assignment: Assignment, mark: str, worker: int, working_folder: Path, outbox: Path
-) -> dict[str, str]:
+def terms_of(assignment: Assignment, worker: int, part: int) -> dict[str, Any]:
+    """Return what a worker is told of its job, and can be told anew of another; the folders of its logs and
+    of its part are made.
+
+    Raises
+    ------
+    OSError
+        A folder cannot be made.
+    """
+    paths = {
+        "log": assignment.log_path("entry_script_log", worker, ".log.txt"),
+        "error_log": assignment.log_path("error", worker, ".txt"),
+        "stdout": _stream_path(assignment, "stdout", worker),
+        "stderr": _stream_path(assignment, "stderr", worker),
+    }
+    return {
+        **{name: str(_made(path)) for name, path in paths.items()},
+        "job": assignment.job,
+        "plan": str(assignment.plan),
+        "root": assignment.root,
+        "part": str(_made(part_path(assignment.staging, part))),
+        "aside": str(aside_path(assignment.staging, part)),
+        "tracking_store": _tracking_store(assignment),
+        "variables": _variables_of_job(assignment, worker),
+    }
+
+
+def _variables(assignment: Assignment, worker: int, berth: Berth) -> dict[str, str]:
     """Return the worker's whole environment (contract, section 1.4)."""
     variables = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
     interpreter = assignment.interpreter
     if interpreter.prefix is not None:
         variables = variables_in(interpreter.prefix, variables, interpreter.variables)
-    threads = str(max(1, usable_cores() // max(1, assignment.workers)))
     for name in _THREAD_VARIABLES:
-        variables.setdefault(name, threads)
+        variables.setdefault(name, str(threads_of(assignment.workers)))
     dealt = devices_of(worker, assignment.devices, assignment.gpus_per_worker)
     if dealt is not None:
         variables[VISIBLE] = dealt
-    if not variables.get("MLFLOW_TRACKING_URI"):
-        variables["MLFLOW_TRACKING_URI"] = _tracking_store(assignment)
+    if not variables.get(_TRACKING):
+        variables[_TRACKING] = _tracking_store(assignment)
         variables.setdefault(_ALLOW_FILE_STORE, "true")
     variables.update(assignment.environment_variables)
     if assignment.model is not None:
@@ -277,19 +298,31 @@ def _variables(
         variables["GRISTMILL_MODEL_PATH"] = str(entry)
     variables.update(
         {
-            "TMPDIR": str(working_folder),
-            "AZUREML_BI_OUTPUT_PATH": str(outbox),
-            "GRISTMILL_OUTPUT_DIR": str(outbox),
-            "GRISTMILL_JOB_NAME": assignment.job,
+            **_variables_of_job(assignment, worker),
+            "TMPDIR": str(berth.folder),
+            "AZUREML_BI_OUTPUT_PATH": str(berth.outbox),
+            "GRISTMILL_OUTPUT_DIR": str(berth.outbox),
             "GRISTMILL_WORKER_INDEX": str(worker),
-            "GRISTMILL_WORKER_COUNT": str(assignment.workers),
             "GRISTMILL_NODE_INDEX": "0",
-            "GRISTMILL_LOG_DIR": str(assignment.log_path("entry_script_log", worker, "").parent),
             RUN_MARK: assignment.run_id,
-            WORKER_MARK: mark,
+            WORKER_MARK: berth.mark,
         }
     )
     return variables
+
+
+def _variables_of_job(assignment: Assignment, worker: int) -> dict[str, str]:
+    """Return what a worker that goes on with another job finds changed in its environment."""
+    return {
+        "GRISTMILL_JOB_NAME": assignment.job,
+        "GRISTMILL_WORKER_COUNT": str(assignment.workers),
+        "GRISTMILL_LOG_DIR": str(assignment.log_path("entry_script_log", worker, "").parent),
+    }
+
+
+def threads_of(workers: int) -> int:
+    """Return how many threads a numeric library has in each of so many workers."""
+    return max(1, usable_cores() // max(1, workers))
 
 
 def _tracking_store(assignment: Assignment) -> str:
@@ -299,7 +332,7 @@ def _tracking_store(assignment: Assignment) -> str:
 
 def make_slots(assignment: Assignment) -> None:
     """Make the file that holds the slots of all workers, with all of its room: to touch a page of it for
-    which the disk has none would end this process (SIGBUS).
+    which the disk has none would end this process (SIGBUS). What is there stays.
 
     Raises
     ------
@@ -308,7 +341,7 @@ def make_slots(assignment: Assignment) -> None:
     """
     path = slots_path(assignment)
     try:
-        with open(path, "wb") as file:
+        with open(path, "ab") as file:
             os.posix_fallocate(file.fileno(), 0, SLOT_BYTES * assignment.workers)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -328,72 +361,15 @@ def _streams(assignment: Assignment, worker: int) -> dict[int, int]:
     }
 
 
+def _stream_path(assignment: Assignment, kind: str, worker: int) -> Path:
+    return assignment.log_path(kind, worker, f".{kind}.txt")
+
+
 def _opened_log(assignment: Assignment, kind: str, worker: int) -> int:
-    path = _made(assignment.log_path(kind, worker, f".{kind}.txt"))
+    path = _made(_stream_path(assignment, kind, worker))
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
 
 
 def _made(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def worker_archive(cache: Path) -> Path:
-    """Return the zip file that the workers run, made once per release of its content.
-
-    It carries the sources, and for our own version of Python also the compiled files: a
-    worker that has to compile starts some 20 ms later.
-
-    Raises
-    ------
-    OSError
-        The cache folder cannot be written.
-    """
-    sources = _sources()
-    digest = sha256()
-    for name, text in sources:
-        digest.update(name.encode() + b"\0" + text + b"\0")
-    path = cache / f"worker-{digest.hexdigest()[:16]}-{sys.implementation.cache_tag}.zip"
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        publish_bytes(path, _zipped(sources))
-    return path
-
-
-def _sources() -> list[tuple[str, bytes]]:
-    found = []
-    for package in (gristmill_worker, azureml_user):
-        folder = Path(package.__path__[0])
-        found += [(f"{folder.name}/{p.name}", p.read_bytes()) for p in sorted(folder.glob("*.py"))]
-    return [*found, ("__main__.py", _ENTRY)]
-
-
-_ENTRY = b"""import sys
-if sys.argv[2:] and sys.argv[2] == "foreground":
-    from gristmill_worker.foreground import main
-elif sys.argv[2:] and sys.argv[2] == "trial":
-    from gristmill_worker.trial import main
-elif sys.argv[2:]:
-    from gristmill_worker.rehearsal import main
-else:
-    from gristmill_worker.__main__ import main
-sys.exit(main())
-"""
-
-
-def _zipped(sources: list[tuple[str, bytes]]) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        for name, text in sources:
-            archive.writestr(zipfile.ZipInfo(name), text)
-            if name != "__main__.py":
-                archive.writestr(zipfile.ZipInfo(name + "c"), _compiled(name, text))
-    return target.getvalue()
-
-
-def _compiled(name: str, text: bytes) -> bytes:
-    """Return an unchecked hash-based .pyc: other versions of Python pass it over by its magic number."""
-    code = compile(text, name, "exec", dont_inherit=True, optimize=0)
-
-    flags = (0b01).to_bytes(4, "little")
-    return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(text) + marshal.dumps(code)

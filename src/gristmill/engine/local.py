@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import selectors
 import shutil
-import signal
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
-from gristmill.engine.contract import Event, Farewell, Load, Scored, StartFailed, Task
+from gristmill.engine.archive import worker_archive
+from gristmill.engine.contract import Event, Farewell, Load, Notice, Scored, StartFailed, Task
 from gristmill.engine.crew import check_gpus
 from gristmill.engine.devices import VISIBLE
-from gristmill.engine.guarding import Guarding
+from gristmill.engine.ground import Ground, sweep_earlier
 from gristmill.engine.launch import (
     PARTS_PER_START,
     Assignment,
-    launch_worker,
-    make_slots,
-    scratch_folder,
     slots_path,
-    worker_archive,
-    worker_folder,
 )
 from gristmill.engine.machine import MachineMemory
 from gristmill.engine.performance import PerformanceLog
-from gristmill.engine.process import let_children_be_awaited
+from gristmill.engine.seats import Seats
 from gristmill.engine.solitude import Solitude
-from gristmill.engine.supervisor import State, Supervisor
-from gristmill.engine.sweep import RUN_MARK, WORKER_MARK, sweep
+from gristmill.engine.supervisor import Supervisor
+from gristmill.engine.sweep import WORKER_MARK, sweep
 from gristmill.engine.watchdog import Watchdog
+from gristmill.engine.worker_state import State
 from gristmill.errors import JobError, RequestError, StorageError, in_words
 from gristmill.storage.publish import sync_file
 from gristmill_worker.slot import Slot
@@ -47,46 +42,50 @@ SHUTDOWN_LIMIT_S = 30.0
 #: After `shutdown()` a worker has this long for the interpreter's own end.
 _LAST_BREATH_S = 5.0
 _WEIGHT_OF_LATEST = 0.3
+_STRAYS = "a process that it started still runs"
+_NOT_KEPT = "workers are not kept warm: {why}"
 _SPAWNS_AT_ONCE = 8
-
-
-@dataclass
-class _Seat:
-    """A slot of the crew: who sits there, or when somebody is to."""
-
-    slot: Slot
-    supervisor: Supervisor | None = None
-    start_at: float | None = None
-    given_up: bool = False
 
 
 class LocalEngine:
     """Runs tasks in worker processes on this machine; see `contract.Engine` for what each method promises."""
 
-    def __init__(self, assignment: Assignment, python: str, memory: MachineMemory | None = None) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        ground: Ground,
+        memory: MachineMemory | None = None,
+        *,
+        seats: int | None = None,
+        give_way: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Prepare; nothing is started yet.
 
         Parameters
         ----------
         assignment
             What the workers are to do.
-        python
-            Our own interpreter, for the guard.
+        ground
+            What they stand on.
         memory
             Tells how much memory is left; this machine's own unless given.
+        seats
+            How many workers are started; None: all that the assignment says.
+        give_way
+            Called when memory is short; says whether what nobody works with just now was given up for it.
         """
         self._assignment = assignment
+        self._ground = ground
+        self._seat_count = assignment.workers if seats is None else seats
         self._selector = selectors.DefaultSelector()
-        self._seats: list[_Seat] = []
+        self._seats = Seats()
         self._next_part = assignment.fence * PARTS_PER_START
-        self._guarding = Guarding(assignment, python, self._selector)
         self._seconds_per_batch: float | None = None
         self._unsynced: set[int] = set()
         self._last_clock = 0.0
         self._closing = False
-        self._ignores_children = False
         self._performance = PerformanceLog(assignment)
-        self._watchdog = Watchdog(assignment.memory_per_worker_bytes, memory or MachineMemory())
+        self._watchdog = Watchdog(assignment.memory_per_worker_bytes, memory or MachineMemory(), give_way)
         self._solitude = Solitude()
 
     def start(self) -> None:
@@ -94,17 +93,11 @@ class LocalEngine:
         assignment = self._assignment
         _check_gpus(assignment)
         try:
-            self._ignores_children = let_children_be_awaited()
-            assignment.scratch.mkdir(parents=True, exist_ok=True)
-            make_slots(assignment)
             self._archive = worker_archive(assignment.cache)
-            for earlier in assignment.earlier_runs:
-                sweep(RUN_MARK, earlier)
-                shutil.rmtree(scratch_folder(earlier), ignore_errors=True)
-            self._guarding.start()
+            sweep_earlier(assignment.earlier_runs)
+            self._ground.open(assignment, self._selector)
             self._watchdog.start()
-            for worker in range(assignment.workers):
-                self._seats.append(_Seat(Slot(str(slots_path(assignment)), worker), start_at=0.0))
+            self._seats.add(slots_path(assignment), self._seat_count)
             self._fill_seats(time.monotonic(), None)
         except OSError as error:
             self.close()
@@ -115,7 +108,7 @@ class LocalEngine:
 
     def room(self) -> int:
         """Return what the neediest worker would take."""
-        needy = self._neediest()
+        needy = self._seats.neediest()
         if needy is None or self._solitude.is_wanted:
             return 0
         if self._seconds_per_batch is None:
@@ -130,14 +123,14 @@ class LocalEngine:
         if task.alone:
             self._solitude.ask(task)
             return
-        needy = self._neediest()
+        needy = self._seats.neediest()
         assert needy is not None, "submit() without room()"
         needy.submit(task)
         self._watch_writes(needy)
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """Return what has happened."""
-        host, events = self._solitude.seek(self._alive())
+        host, events = self._solitude.seek(self._seats.alive())
         if host is not None:
             self._watch_writes(host)
         now = time.monotonic()
@@ -176,22 +169,16 @@ class LocalEngine:
 
     def load(self) -> Load:
         """Return how busy the workers are."""
-        supervisors = [seat.supervisor for seat in self._seats if seat.supervisor is not None]
-        return Load(
-            workers=sum(not seat.given_up for seat in self._seats),
-            ready=sum(s.state is State.READY for s in supervisors),
-            idle=sum(s.takes_work and not s.outstanding_batches for s in supervisors),
-            running=sum(s.outstanding_batches for s in supervisors) + self._solitude.waiting_batches,
-        )
+        return self._seats.load(self._solitude.waiting_batches)
 
     def wind_down(self, limit_s: float) -> Sequence[Event]:
         """Take back what is not begun, and wait for what is running."""
         events: list[Event] = self._solitude.give_back()
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
-            for supervisor in self._alive():
+            for supervisor in self._seats.alive():
                 events.extend(supervisor.recall_if_stuck(0.0))
-            if all(supervisor.is_idle for supervisor in self._alive()):
+            if all(supervisor.is_idle for supervisor in self._seats.alive()):
                 break
             events.extend(self.events(_CLOCK_S))
         return events
@@ -200,7 +187,7 @@ class LocalEngine:
         """Kill every worker now and return what had finished and what is not started."""
         self._closing = True
         events: list[Event] = self._solitude.give_back()
-        alive = self._alive()
+        alive = self._seats.alive()
         for supervisor in alive:
             supervisor.halt()
         for supervisor in alive:
@@ -213,20 +200,17 @@ class LocalEngine:
         """Let the workers end, and make sure that nothing of the run is left."""
         self._closing = True
         events: list[Event] = self._solitude.give_back()
-        for supervisor in self._alive():
-            if supervisor.is_idle:
-                supervisor.stop()
-                self._watch_writes(supervisor)
-            else:
-                supervisor.halt()
+        for supervisor in self._seats.alive():
+            self._dismiss(supervisor, events)
         deadline = time.monotonic() + SHUTDOWN_LIMIT_S
-        while self._alive() and time.monotonic() < deadline:
+        while self._seats.alive() and time.monotonic() < deadline:
             events.extend(self.events(deadline - time.monotonic()))
-            for supervisor in self._alive():
+            self._part(events)
+            for supervisor in self._seats.alive():
                 gone_at = supervisor.said_goodbye_at
                 if gone_at is not None and time.monotonic() - gone_at > _LAST_BREATH_S:
                     supervisor.kill()  # threads of the script keep it alive
-        for supervisor in self._alive():
+        for supervisor in self._seats.alive():
             supervisor.kill()
             supervisor.process.wait()
             self._bury(supervisor, events)
@@ -241,12 +225,27 @@ class LocalEngine:
         seat.slot.clear()
         part = self._next_part
         self._next_part += 1
-        launched = launch_worker(self._assignment, self._archive, worker, part)
-        supervisor = Supervisor(self._assignment, launched, seat.slot, worker, part, time.monotonic())
+        supervisor = self._taken_over(seat.slot, worker, part)
+        if supervisor is None:
+            launched = self._ground.launch(self._archive, worker, part)
+            supervisor = Supervisor(self._assignment, launched, seat.slot, worker, part, time.monotonic())
         seat.supervisor = supervisor
         self._watchdog.watch(supervisor)
-        self._selector.register(launched.incoming, selectors.EVENT_READ, (supervisor, "read"))
-        self._selector.register(launched.process, selectors.EVENT_READ, (supervisor, "death"))
+        self._selector.register(supervisor.channel.incoming, selectors.EVENT_READ, (supervisor, "read"))
+        self._selector.register(supervisor.process, selectors.EVENT_READ, (supervisor, "death"))
+        self._watch_writes(supervisor)
+
+    def _taken_over(self, slot: Slot, worker: int, part: int) -> Supervisor | None:
+        """Let a worker go on that is loaded, if there is one for this slot."""
+        loaded = self._ground.take(worker)
+        if loaded is None:
+            return None
+        taken = self._ground.terms(self._assignment, loaded, time.monotonic())
+        try:
+            return Supervisor.take_over(self._assignment, loaded, slot, worker, part, taken)
+        except OSError:
+            self._ground.leave(worker, loaded)
+            raise
 
     def _bury(self, supervisor: Supervisor, events: list[Event]) -> None:
         """A worker is dead: collect what it owes, kill what it left, fill its seat again."""
@@ -254,38 +253,41 @@ class LocalEngine:
         happened = supervisor.on_death()
         events.extend(happened)
         self._performance.note_end(supervisor.worker, supervisor.process.id, supervisor.peak_bytes)
-        if not self._closing:  # else whatever is left of the whole run is killed in a moment
-            sweep(WORKER_MARK, supervisor.mark)
-        self._selector.unregister(supervisor.process)
-        for pipe in (supervisor.incoming, supervisor.outgoing):
-            if pipe in self._selector.get_map():
-                self._selector.unregister(pipe)
+        if not self._closing or self._ground.keeps_workers:  # else what is left of the whole run is killed
+            sweep(WORKER_MARK, supervisor.berth.mark)
+        self._forget(supervisor)
         supervisor.close()
-        folder = worker_folder(self._assignment, supervisor.worker, supervisor.part)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(supervisor.berth.folder, ignore_errors=True)
         seat = self._seats[supervisor.worker]
-        seat.supervisor = None
         if not self._closing and not any(isinstance(event, StartFailed) for event in happened):
             seat.start_at = 0.0
+
+    def _forget(self, supervisor: Supervisor) -> None:
+        """Look at a worker no longer; its seat is empty."""
+        self._selector.unregister(supervisor.process)
+        for pipe in (supervisor.channel.incoming, supervisor.channel.outgoing):
+            if pipe in self._selector.get_map():
+                self._selector.unregister(pipe)
+        self._seats[supervisor.worker].supervisor = None
 
     def _on_ready(
         self, who: tuple[Supervisor | None, str], mask: int, events: list[Event], deaths: list[Supervisor]
     ) -> None:
         supervisor, what = who
         if supervisor is None:
-            self._guarding.replace()
+            self._ground.replace_guard()
         elif what == "read":
             events.extend(supervisor.on_readable())
-            if supervisor.has_hung_up:  # its end is seen by its process; the pipe would wake us until then
-                self._selector.unregister(supervisor.incoming)
+            if supervisor.channel.has_hung_up:  # its process shows its end; the pipe would wake us until then
+                self._selector.unregister(supervisor.channel.incoming)
         elif what == "write":
-            supervisor.on_writable()
+            supervisor.channel.send()
             self._watch_writes(supervisor)
         else:
             deaths.append(supervisor)
 
     def _on_clock(self, now: float, events: list[Event]) -> None:
-        alive = self._alive()
+        alive = self._seats.alive()
         events.extend(self._watchdog.on_clock(now, alive, self._solitude.host))
         self._performance.sample(now, [(s.worker, s.process.id, *self._watchdog.usage(s)) for s in alive])
         for supervisor in alive:
@@ -300,44 +302,21 @@ class LocalEngine:
 
         Without ``events``, at the very start, a worker that cannot be spawned is an error.
         """
-        left = _SPAWNS_AT_ONCE
-        for worker, seat in enumerate(self._seats):
-            if not left:
-                return
-            if seat.supervisor is None and seat.start_at is not None and seat.start_at <= now:
-                left -= 1
-                try:
-                    self._spawn(worker)
-                except OSError as error:
-                    if events is None:
-                        raise
-                    events.append(
-                        StartFailed(
-                            worker, f"the worker cannot be started: {in_words(error, with_path=True)}", "", ""
-                        )
-                    )
-
-    def _neediest(self) -> Supervisor | None:
-        best: Supervisor | None = None
-        for seat in self._seats:
-            supervisor = seat.supervisor
-            if (
-                supervisor is not None
-                and supervisor.takes_work
-                and (best is None or supervisor.outstanding_batches < best.outstanding_batches)
-            ):
-                best = supervisor
-        return best
-
-    def _alive(self) -> list[Supervisor]:
-        return [seat.supervisor for seat in self._seats if seat.supervisor is not None]
+        for worker in self._seats.due(now, _SPAWNS_AT_ONCE):
+            try:
+                self._spawn(worker)
+            except OSError as error:
+                if events is None:
+                    raise
+                why = f"the worker cannot be started: {in_words(error, with_path=True)}"
+                events.append(StartFailed(worker, why, "", ""))
 
     def _watch_writes(self, supervisor: Supervisor) -> None:
-        watched = supervisor.outgoing in self._selector.get_map()
-        if supervisor.wants_to_write and not watched:
-            self._selector.register(supervisor.outgoing, selectors.EVENT_WRITE, (supervisor, "write"))
-        elif watched and not supervisor.wants_to_write:
-            self._selector.unregister(supervisor.outgoing)
+        watched = supervisor.channel.outgoing in self._selector.get_map()
+        if supervisor.channel.wants_to_write and not watched:
+            self._selector.register(supervisor.channel.outgoing, selectors.EVENT_WRITE, (supervisor, "write"))
+        elif watched and not supervisor.channel.wants_to_write:
+            self._selector.unregister(supervisor.channel.outgoing)
 
     def _learn(self, events: Iterable[Event]) -> None:
         """Follow how long a mini-batch takes, and which parts are not synced."""
@@ -355,18 +334,52 @@ class LocalEngine:
 
     # The end
 
+    def _dismiss(self, supervisor: Supervisor, events: list[Event]) -> None:
+        """Let a worker end, or rest where it may stay; one that still loads stays as it is."""
+        keeps = self._ground.keeps_workers and not supervisor.is_being_killed
+        if supervisor.state is State.LOADING and keeps:
+            self._leave(supervisor)
+        elif not supervisor.is_idle:
+            supervisor.halt()
+        elif supervisor.unfit or not keeps:
+            self._stop(supervisor, supervisor.unfit if keeps else "", events)
+        else:
+            supervisor.rest()
+            self._watch_writes(supervisor)
+
+    def _part(self, events: list[Event]) -> None:
+        """Once all that are to rest do so, leave those that can go on with another job; others end."""
+        alive = self._seats.alive()
+        rested = [supervisor for supervisor in alive if supervisor.state is State.RESTED]
+        if not rested or any(supervisor.state is State.RESTING for supervisor in alive):
+            return
+        strays = self._ground.with_strays([supervisor.berth.mark for supervisor in rested])
+        for supervisor in rested:
+            why = _STRAYS if supervisor.berth.mark in strays else supervisor.unfit
+            if why:
+                self._stop(supervisor, why, events)
+            else:
+                self._leave(supervisor)
+
+    def _stop(self, supervisor: Supervisor, why: str, events: list[Event]) -> None:
+        """Let a worker end; say why it does not stay where it might have."""
+        if why:
+            events.append(Notice("not_kept_warm", _NOT_KEPT.format(why=why)))
+        supervisor.stop()
+        self._watch_writes(supervisor)
+
+    def _leave(self, supervisor: Supervisor) -> None:
+        """Let a worker stay behind, out of this engine's sight."""
+        self._watchdog.leave(supervisor)
+        self._performance.note_end(supervisor.worker, supervisor.process.id, supervisor.peak_bytes)
+        self._forget(supervisor)
+        self._ground.leave(supervisor.worker, supervisor.loaded())
+
     def _end_run(self) -> None:
-        """Nothing that carries the run's mark is left behind, and no temporary folder."""
-        for seat in self._seats:
-            seat.slot.close()
-        self._seats.clear()
-        sweep(RUN_MARK, self._assignment.run_id)
-        shutil.rmtree(self._assignment.scratch, ignore_errors=True)
-        self._guarding.close(is_clean=True)
+        """Nothing of the run is left behind but what stays on its ground."""
+        self._seats.close()
+        self._ground.close()
         self._watchdog.close()
-        if self._ignores_children:
-            self._ignores_children = False
-            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
 def _check_gpus(assignment: Assignment) -> None:

@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from gristmill.engine.archive import worker_archive
 from gristmill.engine.hearing import Hearing
 from gristmill.engine.launch import (
     PARTS_PER_START,
@@ -25,7 +26,6 @@ from gristmill.engine.launch import (
     Entry,
     Launched,
     launch_worker,
-    worker_archive,
 )
 from gristmill.engine.process import exit_in_words, start_guard
 from gristmill.engine.sweep import RUN_MARK, marked, sweep
@@ -121,7 +121,7 @@ def rehearse(
         archive = worker_archive(assignment.cache)
         part = assignment.fence * PARTS_PER_START
         launched = launch_worker(
-            assignment, archive, 0, part, Entry(name="rehearsal", terms=json.dumps(told))
+            assignment, archive, 0, part, entry=Entry(name="rehearsal", terms=json.dumps(told))
         )
         return _Audience(assignment, launched, stack, heard).watch()
     except OSError as error:

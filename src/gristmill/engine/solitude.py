@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gristmill.engine.contract import Event, NotStarted, Task
-from gristmill.engine.supervisor import State, Supervisor
+from gristmill.engine.supervisor import Supervisor
+from gristmill.engine.worker_state import State
 
 
 class Solitude:

@@ -1,8 +1,7 @@
 """One worker's life: spawned, loading, ready, busy, dead; and every mini-batch that it was handed, answered.
 
-The supervisor never blocks: what a full pipe does not take is kept and written later. It is
-told by its owner (the local engine) when a descriptor is ready, when the worker is dead, and when it is
-time to look at deadlines; each call returns what has happened as events.
+The supervisor never blocks. It is told by its owner (the local engine) when a descriptor is ready, when the
+worker is dead, and when it is time to look at deadlines; each call returns what has happened as events.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any
 
 from gristmill.engine.answers import failed_in, farewell_in, scored_in
+from gristmill.engine.channel import Channel
 from gristmill.engine.contract import (
     Columns,
     Event,
@@ -28,13 +27,14 @@ from gristmill.engine.contract import (
     WorkerEnded,
 )
 from gristmill.engine.inquest import Inquest
-from gristmill.engine.launch import Assignment, Launched
+from gristmill.engine.launch import Assignment, Launched, terms_of
+from gristmill.engine.loaded import Loaded, Taken
 from gristmill.engine.owed import OwedWork
 from gristmill.engine.process import exit_in_words
+from gristmill.engine.worker_state import State
 from gristmill_worker import slot as slots
 from gristmill_worker import wire
 
-_READ_BYTES = 1 << 16
 #: A slot is read again after this long before anything is killed or taken back because of it.
 _SECOND_LOOK_S = 0.001
 _WHEN = {
@@ -45,15 +45,6 @@ _WHEN = {
 _NOBODY = -1
 
 
-class State(Enum):
-    """Where a worker is in its life."""
-
-    LOADING = "loading"
-    READY = "ready"
-    STOPPING = "stopping"
-    DEAD = "dead"
-
-
 class Supervisor:
     """Watches one incarnation of a worker, from its spawning to its end."""
 
@@ -61,35 +52,53 @@ class Supervisor:
         self, assignment: Assignment, launched: Launched, slot: slots.Slot, worker: int, part: int, now: float
     ) -> None:
         self.process = launched.process
-        self.incoming = launched.incoming
-        self.outgoing = launched.outgoing
+        self.berth = launched.berth
+        self.channel = Channel(launched.incoming, launched.outgoing)
         self.worker = worker
         self.part = part
         self.state = State.LOADING
         self.said_goodbye_at: float | None = None
         """When it answered that it was told to stop; then only the interpreter's own end is left."""
-        self.has_hung_up = False
-        """Whether it has closed the channel, and will send no more; it may live on for a while."""
         self.peak_bytes = 0
         """The most memory that it had, as far as it is known."""
+        self.unfit = ""
+        """Why it cannot go on with another job; empty where it can, as far as is known."""
         self._assignment = assignment
         self._slot = slot
         self._spawned_at = now
         self._owed = OwedWork()
         self._recalled_to: int | None = None
         self._taken_back = 0
-        self._received = bytearray()
-        self._unsent = bytearray()
         self._python = ""
+        self._binding = 0
+        self._taken: Taken | None = None
+        self._has_parted = False
         self._start_failure: StartFailed | None = None
         self._death: tuple[Reason, str] | None = None
         self._has_worked = False
         self._is_halted = False
-        self._inquest = Inquest(assignment, self.process.id, worker, part)
+        self._inquest = Inquest(assignment, self.process.id, worker, self.berth.stacks)
         self._blamed: int | None = None
         """The ordinal of the mini-batch that ran out of time."""
         self._at_deadline: slots.Activity | None = None
         """What it was doing when its time was up; what it does after that is not taken any more."""
+
+    @classmethod
+    def take_over(
+        cls, assignment: Assignment, loaded: Loaded, slot: slots.Slot, worker: int, part: int, taken: Taken
+    ) -> Supervisor:
+        """Watch a worker that was loaded for another job, and tell it to go on with this one.
+
+        Raises
+        ------
+        OSError
+            The folder of a log cannot be made.
+        """
+        terms = {"binding": taken.binding, **terms_of(assignment, worker, part)}
+        supervisor = cls(assignment, loaded.launched, slot, worker, part, taken.at)
+        supervisor._binding, supervisor._taken, supervisor._python = taken.binding, taken, loaded.python
+        supervisor.channel.send(wire.frame(wire.REBIND, json.dumps(terms).encode("ascii")))
+        return supervisor
 
     # What the owner asks of it
 
@@ -108,26 +117,32 @@ class Supervisor:
         """Say whether it may be handed a task."""
         return self.state is State.READY and self._recalled_to is None and self._death is None
 
-    @property
-    def wants_to_write(self) -> bool:
-        """Say whether the pipe was full and something is left to be written."""
-        return bool(self._unsent)
-
     def submit(self, task: Task) -> None:
         """Hand over a task."""
         self._owed.add(task)
-        self._send(wire.frame(wire.TASK, wire.TASK_STRUCT.pack(*task.span, task.attempt)))
+        self.channel.send(wire.frame(wire.TASK, wire.TASK_STRUCT.pack(*task.span, task.attempt)))
 
     def stop(self) -> None:
         """Tell an idle worker that there is no more work."""
-        if self.state is State.READY:
+        if self.state in (State.READY, State.RESTED):
             self.state = State.STOPPING
-            self._send(wire.frame(wire.STOP))
+            self.channel.send(wire.frame(wire.STOP))
 
-    @property
-    def mark(self) -> str:
-        """What its process carries, and each that it starts (see `sweep.WORKER_MARK`)."""
-        return f"{self._assignment.run_id}.{self.worker}.{self.part}"
+    def rest(self) -> None:
+        """Tell an idle worker that the job is over, and another one may come."""
+        if self.state is State.READY:
+            self.state = State.RESTING
+            self.channel.send(wire.frame(wire.REST))
+
+    def loaded(self) -> Loaded:
+        """Return the worker for another supervisor to take over; this one does not know it any more."""
+        launched = Launched(
+            process=self.process,
+            incoming=self.channel.incoming,
+            outgoing=self.channel.outgoing,
+            berth=self.berth,
+        )
+        return Loaded(launched=launched, python=self._python, is_ready=self.state is State.RESTED)
 
     @property
     def is_running(self) -> bool:
@@ -162,36 +177,11 @@ class Supervisor:
 
     # What the owner tells it
 
-    def on_writable(self) -> None:
-        """The pipe takes more."""
-        self._send(b"")
-
     def on_readable(self) -> list[Event]:
         """The worker has sent something."""
         events: list[Event] = []
-        received = self._received
-        while True:
-            try:
-                chunk = os.read(self.incoming, _READ_BYTES)
-            except BlockingIOError:
-                break
-            if not chunk:
-                self.has_hung_up = True
-                break
-            received += chunk
-            if len(chunk) < _READ_BYTES:
-                break
-        if self._inquest.has_begun:
-            received.clear()
-        header, position = wire.FRAME, 0
-        while len(received) - position >= header.size:
-            length, kind = header.unpack_from(received, position)
-            end = position + header.size + length
-            if len(received) < end:
-                break
-            self._on_frame(kind, bytes(received[position + header.size : end]), events)
-            position = end
-        del received[:position]
+        for kind, payload in self.channel.frames(is_heard=not self._inquest.has_begun):
+            self._on_frame(kind, payload, events)
         if self._recalled_to is not None and not self._taken_back and not self._owed.batches:
             self._end_recall()  # it had begun everything before it saw the flag
         return events
@@ -199,6 +189,9 @@ class Supervisor:
     def on_death(self) -> list[Event]:
         """The process is dead: answer everything that it still owes."""
         events = self.on_readable()
+        if self._taken is not None:  # it never was of this job, and another takes its place
+            self.state = State.DEAD
+            return []
         status = self.process.wait()
         activity = self._at_deadline or self._slot.read()
         self._take_pending(activity.pending, events)
@@ -220,14 +213,15 @@ class Supervisor:
             events.append(Failed(failed, activity.attempt, *told, opened=opened, alone_next=shared))
             self._owed.answer(1)
             self._inquest.complete(events)
+        is_ending = self.state in (State.RESTING, State.RESTED, State.STOPPING)
         if self._is_halted:
             pass
-        elif self.state is State.LOADING or not (running or self._has_worked or self.state is State.STOPPING):
+        elif self.state is State.LOADING or not (running or self._has_worked or is_ending):
             events.append(self._start_failure or self._died_at_start(message, activity.state))
-        elif self.state is State.STOPPING and self.said_goodbye_at is None:
+        elif is_ending and not self._has_parted:
             text = f"worker {self.worker} {words} in shutdown(); what it wrote there is lost"
             events.append(Notice("shutdown_died", text))
-        elif self.state is not State.STOPPING:
+        elif not is_ending:
             events.append(WorkerEnded(self.worker, self._ended(words), self.part, self.peak_bytes))
         events.extend(self._owed.take_back(0, self._owed.batches))
         self.state = State.DEAD
@@ -238,7 +232,10 @@ class Supervisor:
         if self._inquest.has_begun:
             if self._inquest.is_closed(now):
                 self.kill()
-        elif self._death is not None or self.state in (State.STOPPING, State.DEAD):
+        elif self._taken is not None:
+            if now - self._spawned_at > self._taken.limit_s:
+                self.kill()
+        elif self._death is not None or self.state not in (State.LOADING, State.READY):
             pass
         elif self.state is State.LOADING:
             if self._inquest.is_over(-1, now - self._spawned_at, self._assignment.init_timeout_s):
@@ -279,8 +276,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Give back the descriptors of a dead worker."""
-        os.close(self.incoming)
-        os.close(self.outgoing)
+        self.channel.close()
         self.process.close()
 
     # Frames
@@ -299,9 +295,7 @@ class Supervisor:
         if kind == wire.HELLO:
             self._python = message["python"]
         elif kind == wire.READY:
-            self.state = State.READY
-            modules = tuple((name, digest) for name, digest in message["modules"])
-            events.append(Ready(self.worker, message["init_s"], modules, self._python))
+            self._on_ready(message, events)
         elif kind == wire.START_FAILED:
             self._start_failure = StartFailed(
                 self.worker, message["message"], message["traceback"], self._log("error")
@@ -319,13 +313,32 @@ class Supervisor:
             events.append(Columns(self.part, message["id"], names, message["line"], types))
         elif kind == wire.NOTICE:
             events.append(Notice(message["key"], message["text"]))
+        elif kind == wire.RESTED:
+            self.state, self.unfit = State.RESTED, message["unfit"]
+            if "files" in message:
+                self._on_farewell(message, events)
         elif kind == wire.BYE:
             self.said_goodbye_at = time.monotonic()
-            problem = message["shutdown_error"]
-            if problem:
-                events.append(Notice("shutdown", f"shutdown() failed, which changes nothing: {problem}"))
-            self.peak_bytes = max(self.peak_bytes, message["peak_bytes"])
-            events.append(farewell_in(message, self.part, self.worker, self.peak_bytes))
+            if not self._has_parted:
+                self._on_farewell(message, events)
+
+    def _on_ready(self, message: dict[str, Any], events: list[Event]) -> None:
+        if message["binding"] != self._binding:
+            return  # it has loaded the script for the job before, and goes on with this one
+        modules = tuple((name, digest) for name, digest in message["modules"])
+        if self._taken is not None and not self._taken.proves(modules):
+            self.kill()
+            return
+        self.state, self.unfit, self._taken = State.READY, message["unfit"], None
+        events.append(Ready(self.worker, message["init_s"], modules, self._python))
+
+    def _on_farewell(self, message: dict[str, Any], events: list[Event]) -> None:
+        self._has_parted = True
+        problem = message["shutdown_error"]
+        if problem:
+            events.append(Notice("shutdown", f"shutdown() failed, which changes nothing: {problem}"))
+        self.peak_bytes = max(self.peak_bytes, message["peak_bytes"])
+        events.append(farewell_in(message, self.part, self.worker, self.peak_bytes))
 
     def _scored(self, fields: Sequence[Any], events: list[Event]) -> None:
         scored = scored_in(fields, self.part, self.worker)
@@ -383,17 +396,3 @@ class Supervisor:
         path = self._assignment.log_path(kind, self.worker, suffix)
         name = str(path.relative_to(self._assignment.logs.parent.parent))
         return f"{name}:{offset}" if offset >= 0 else name
-
-    def _send(self, data: bytes) -> None:
-        """Write as much as the pipe takes; keep the rest."""
-        unsent = self._unsent
-        unsent += data
-        while unsent:
-            try:
-                written = os.write(self.outgoing, unsent)
-            except BlockingIOError:
-                return
-            except BrokenPipeError:
-                unsent.clear()  # it is dying; its process descriptor will say so
-                return
-            del unsent[:written]

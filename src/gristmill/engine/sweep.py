@@ -27,6 +27,19 @@ def marked(mark: str, value: str) -> list[int]:
     return _look(f"{mark}={value}".encode())[0]
 
 
+def values_of(mark: str, value: str, other: str) -> list[str]:
+    """Return what another mark says in the environment of each process with ``mark=value``; empty where it is
+    not there.
+    """
+    wanted = f"{other}=".encode()
+    found = []
+    for process in marked(mark, value):
+        variables = _environment(str(process)).split(b"\0")
+        values = (one[len(wanted) :] for one in variables if one.startswith(wanted))
+        found.append(os.fsdecode(next(values, b"")))
+    return found
+
+
 def sweep(mark: str, value: str, limit_s: float = 30.0) -> int:
     """Kill every process with ``mark=value``, until none is left; return how many were killed.
 

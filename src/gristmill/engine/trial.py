@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gristmill.engine.archive import worker_archive
 from gristmill.engine.hearing import Hearing, Observation
-from gristmill.engine.launch import PARTS_PER_START, Assignment, Entry, launch_worker, worker_archive
+from gristmill.engine.launch import PARTS_PER_START, Assignment, Entry, launch_worker
 from gristmill.engine.memory import WorkerMemory
 from gristmill.engine.process import Process, exit_in_words
 from gristmill.engine.sweep import WORKER_MARK, sweep
@@ -202,7 +203,7 @@ class Trial:
                 self._archive,
                 number,
                 self._parts,
-                Entry(name="trial", terms=json.dumps({"stack": str(stack)})),
+                entry=Entry(name="trial", terms=json.dumps({"stack": str(stack)})),
             )
         except OSError as error:
             raise _cannot_start(error, assignment) from error

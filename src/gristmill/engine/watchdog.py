@@ -7,14 +7,15 @@ Deciding is done by pure functions over values; the watchdog reads, asks them, a
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gristmill.engine.contract import Event, Notice, Reason
 from gristmill.engine.kernel_kills import KernelKills
 from gristmill.engine.machine import MachineMemory, MemoryReading
 from gristmill.engine.memory import WorkerMemory, size_in_words
-from gristmill.engine.supervisor import State, Supervisor
+from gristmill.engine.supervisor import Supervisor
+from gristmill.engine.worker_state import State
 
 #: The memory of all workers is looked at this often.
 LOOK_EVERY_S = 0.100
@@ -99,7 +100,9 @@ def whom_to_stop(uses: Sequence[Use]) -> Stop | None:
 class Watchdog:
     """Looks at the memory of the workers and of the machine, and stops workers."""
 
-    def __init__(self, limit_bytes: int | None, memory: MachineMemory) -> None:
+    def __init__(
+        self, limit_bytes: int | None, memory: MachineMemory, give_way: Callable[[], bool] = lambda: False
+    ) -> None:
         """Look at nothing yet.
 
         Parameters
@@ -108,8 +111,12 @@ class Watchdog:
             The most that a worker may take, in bytes; None: as much as the machine has.
         memory
             Tells what is left on the machine.
+        give_way
+            Called before a worker is stopped because memory is short; says whether something else was given
+            up for it.
         """
         self._limit = limit_bytes
+        self._give_way = give_way
         self._memory = memory
         self._kills = KernelKills()
         self._workers = WorkerMemory()
@@ -125,7 +132,7 @@ class Watchdog:
 
     def watch(self, supervisor: Supervisor) -> None:
         """Measure a worker from now on."""
-        self._workers.add(supervisor.process.id, supervisor.mark)
+        self._workers.add(supervisor.process.id, supervisor.berth.mark)
 
     def bury(self, supervisor: Supervisor, now: float) -> None:
         """Take in that a worker is dead, before it is asked what happened: what it had, and who killed it."""
@@ -140,6 +147,10 @@ class Watchdog:
                     f"it had {size}. Use fewer workers or smaller mini-batches, or set memory_per_worker"
                 )
                 supervisor.explain(Reason.MEMORY, words)
+
+    def leave(self, supervisor: Supervisor) -> None:
+        """Take in that a worker stays loaded and is not looked at any more."""
+        supervisor.peak_bytes = max(supervisor.peak_bytes, self._workers.forget(supervisor.process.id))
 
     def usage(self, supervisor: Supervisor) -> tuple[int, int]:
         """Return what a worker takes now, and what it has taken at most, in bytes."""
@@ -171,7 +182,9 @@ class Watchdog:
         if any(supervisor.is_being_killed for supervisor in alive):
             self._reading = None  # what it gives back is not there yet
         elif self._reading is not None and is_short(self._reading, before):
-            return self._relieve(self._reading, alive, host)
+            if not self._give_way():
+                return self._relieve(self._reading, alive, host)
+            self._reading = None  # what was given up is not there yet
         return []
 
     def may_start(self, is_anybody_alive: bool) -> bool:

@@ -29,7 +29,6 @@ from gristmill.run.lock import JobLock
 from gristmill.run.messages import WROTE_NOTHING
 from gristmill.run.outputs import Outputs
 from gristmill.run.progress import Progress
-from gristmill.run.pulse import Pulse
 from gristmill.run.records import PlanComplete, Record, Start, key_of
 from gristmill.run.report import ProgressLog
 from gristmill.run.scheduler import PLANNING_SLICE_S, Scheduler
@@ -52,6 +51,8 @@ class RunIdentity:
 
 
 EngineFactory = Callable[[Job, RunIdentity], Engine]
+#: Returns the mark that every process of a start carries.
+NameRun = Callable[[Job], str]
 
 
 def begins_rerun(job: Job, ledger: Ledger, *, is_asked_for: bool) -> bool:
@@ -76,6 +77,7 @@ class Execution:
         cancel_reason: Callable[[], str | None] = lambda: None,
         *,
         rerun: bool = False,
+        name_run: NameRun = lambda job: uuid.uuid4().hex,
     ) -> None:
         """Take the job's lock and read its past.
 
@@ -89,6 +91,8 @@ class Execution:
             Says in words who wants the job cancelled; None while nobody does.
         rerun
             Whether what failed in a job that has published its output is to be scored again.
+        name_run
+            Returns the mark of this start: a new one, unless processes are used that have one already.
 
         Raises
         ------
@@ -99,6 +103,7 @@ class Execution:
         """
         self.folder = folder
         self._make_engine = make_engine
+        self._name_run = name_run
         self._cancel_reason = cancel_reason
         self._lock = JobLock(folder.lock)
         self._lock.acquire()
@@ -242,7 +247,7 @@ class Execution:
     def _begin(self) -> RunIdentity:
         """Record that the job is started, and take back what cannot be trusted."""
         history, job, begins_rerun = self._history, self.job, self._begins_rerun
-        identity = RunIdentity(fence=self.fence, run_id=uuid.uuid4().hex, earlier=history.run_ids)
+        identity = RunIdentity(fence=self.fence, run_id=self._name_run(job), earlier=history.run_ids)
         self._journal = Journal(self.folder.journal, identity.fence, history.size)
         self.folder.cancel_request.unlink(missing_ok=True)
         if begins_rerun:  # first it is said that the output is being replaced, then that it has begun
@@ -338,7 +343,6 @@ class Execution:
             earlier,
             lambda mini_batch: os.fsdecode(manifest.paths_of(mini_batch, 0, 1)[0]),
         )
-        pulse = Pulse(self.folder)
         try:
             if self._ledger.items_done:
                 outputs.take_again(
@@ -359,28 +363,25 @@ class Execution:
             )
             log = ProgressLog(self.folder.logs / "job_progress_overview.txt")
             for progress in scheduler.run():
-                now = time.monotonic()
                 log.note(
-                    now,
+                    time.monotonic(),
                     progress.done,
                     progress.failed,
                     progress.items,
                     progress.plan_complete,
                     progress.workers,
                 )
-                pulse.note(now, progress)
-                self._note_counts(now)
+                self._note_counts()
                 yield progress
-            pulse.close(progress)
             self.job = self._conclusion().of_loop(scheduler.ending, outputs, scheduler.peak_bytes)
             notices = (*outputs.committer.appended.notices(), *self._delivery.take_notices())
             yield replace(progress, notices=(*notices, *([WROTE_NOTHING] if self.job.wrote_nothing else [])))
         finally:
-            pulse.close()
             outputs.close()
 
-    def _note_counts(self, now: float) -> None:
+    def _note_counts(self) -> None:
         """Write how far the job is into ``job.json``, now and then, for whoever asks."""
+        now = time.monotonic()
         if now - self._counts_noted_at > _COUNTS_EVERY_S:
             self._counts_noted_at = now
             self.job = replace(self.job, counts=self._conclusion().counts)

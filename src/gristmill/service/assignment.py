@@ -29,9 +29,15 @@ class Places:
 
 
 def assignment_of(
-    job: Job, folder: JobFolder, identity: RunIdentity, interpreter: Interpreter, cache: Path
+    job: Job,
+    folder: JobFolder,
+    identity: RunIdentity,
+    interpreter: Interpreter,
+    cache: Path,
+    model: Path | None = None,
 ) -> Assignment:
-    """Return what the workers of one start of a job are to do; its model is laid out on the way.
+    """Return what the workers of one start of a job are to do; its model is laid out on the way, in the job
+    folder unless another place is given.
 
     Raises
     ------
@@ -46,7 +52,7 @@ def assignment_of(
         logs=folder.user_logs,
         scratch=scratch_folder(identity.run_id),
         cache=cache,
-        model=folder.model,
+        model=folder.model if model is None else model,
     )
     return assignment_for(job.deployment, job.name, identity, interpreter, places, job.workers)
 

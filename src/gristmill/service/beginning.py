@@ -7,22 +7,19 @@ queue is kept.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gristmill.engine.contract import Engine
 from gristmill.engine.crew import Resources, crew_for, resources_for
-from gristmill.engine.launch import Assignment
-from gristmill.engine.local import LocalEngine
 from gristmill.errors import GristmillError, HomeError, JobError, JobStateError, StorageError, in_words
 from gristmill.faults import reach
 from gristmill.run.execution import Execution, RunIdentity
 from gristmill.run.job_folder import Job, JobFolder, Origin, Status
 from gristmill.run.unbegun import end_unbegun
 from gristmill.service.advice import advice, circumstances
-from gristmill.service.assignment import assignment_of
 from gristmill.service.new_job import OTHER_HOME, check_alone, new_job
 from gristmill.service.overlap import overlap_notices
 from gristmill.service.preparation import clear_output, prepare
@@ -31,10 +28,13 @@ from gristmill.service.resuming import ResumeRequest, make_ready
 from gristmill.service.running import Cancelling, RunningJob
 from gristmill.service.script_reading import warnings_of_script
 from gristmill.service.surroundings import Surroundings
+from gristmill.service.warming import NOTHING_STAYS, Warming
 from gristmill.settings import Home
 
+if TYPE_CHECKING:
+    from gristmill.engine.warm_pool import WarmPool
+
 CANCELLED_WAITING = "cancelled by gristmill job cancel before it began"
-MakeEngine = Callable[[Assignment, str], Engine]
 Building = Callable[[], AbstractContextManager[object]]
 #: A job that has ended its process so often, and got nowhere, is not begun again by itself.
 MOST_STARTS = 3
@@ -53,7 +53,7 @@ class Ready:
 class Beginning:
     """Begins the jobs of one home."""
 
-    def __init__(self, home: Home, say: Callable[[str], None], make_engine: MakeEngine = LocalEngine) -> None:
+    def __init__(self, home: Home, say: Callable[[str], None], warm: WarmPool | None = None) -> None:
         """Take the home as it is.
 
         Parameters
@@ -62,12 +62,12 @@ class Beginning:
             Where the jobs are.
         say
             Is told what takes a while before a job can begin: an environment that is built.
-        make_engine
-            Makes what runs the work, of an assignment and the Python that runs us.
+        warm
+            Keeps workers between jobs; None: all of them end with their job.
         """
         self._home = home
         self._say = say
-        self._make_engine = make_engine
+        self._warm = warm
 
     def run(self, request: RunRequest) -> RunningJob:
         """Make a job and begin it; where something is refused, nothing of it is left.
@@ -239,11 +239,15 @@ class Beginning:
         cancelling = Cancelling(folder)
         found: list[Surroundings] = []
 
-        def make_engine(job: Job, identity: RunIdentity) -> Engine:
-            assignment = assignment_of(job, folder, identity, found[0].interpreter, self._home.cache)
-            return self._make_engine(replace(assignment, workers=execution.useful_workers), sys.executable)
+        warming = Warming(self._warm, self._home, folder)
 
-        execution = Execution(folder, make_engine, cancelling.reason, rerun=rerun)
+        def make_engine(job: Job, identity: RunIdentity) -> Engine:
+            return warming.engine(job, identity, found[0], execution.useful_workers)
+
+        def name_run(job: Job) -> str:
+            return warming.mark(job, found[0])
+
+        execution = Execution(folder, make_engine, cancelling.reason, rerun=rerun, name_run=name_run)
         try:
             made_ready = ready(execution)
             found.append(made_ready.surroundings)
@@ -254,13 +258,15 @@ class Beginning:
                 surroundings.release()
             raise
         notices = made_ready.notices
+        if self._warm is None and execution.job.deployment.settings.keep_warm_s:
+            notices = (*notices, NOTHING_STAYS)
         useful = execution.useful_workers
         if useful < execution.job.workers and execution.job.deployment.settings.workers:
             notices = (
                 *notices,
                 f"{useful} of {execution.job.workers} workers are started: there is no more work",
             )
-        return RunningJob(folder, execution, notices, cancelling, found[0].handed_over())
+        return RunningJob(folder, execution, notices, cancelling, warming.over(found[0].handed_over()))
 
 
 class _EndedInsteadError(Exception):

@@ -20,7 +20,6 @@ from gristmill.run.verify import Verification, verify_job
 from gristmill.service.beginning import AS_IT_IS, Beginning
 from gristmill.service.in_flight import ProcessStacks, stacks
 from gristmill.service.queue.cancelling import cancel_waiting
-from gristmill.service.queue.following import FollowedJob
 from gristmill.service.queue.line import Line, Waiter, place_in_line
 from gristmill.service.queue.waking import wake_if_needed
 from gristmill.service.request import (
@@ -33,6 +32,7 @@ from gristmill.service.views import JobView, view_of
 from gristmill.settings import Home
 
 if TYPE_CHECKING:
+    from gristmill.engine.warm_pool import WarmPool
     from gristmill.service.replay_part import Wanted
     from gristmill.service.replaying import Replayed
 
@@ -42,7 +42,9 @@ __all__ = ["JobView", "Jobs", "Progress", "ResumeRequest", "RunRequest", "Runnin
 class Jobs:
     """The jobs of one home."""
 
-    def __init__(self, home: Home, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, home: Home, say: Callable[[str], None] = lambda _: None, warm: WarmPool | None = None
+    ) -> None:
         """Take the home as it is.
 
         Parameters
@@ -51,9 +53,11 @@ class Jobs:
             Where the jobs are.
         say
             Is told what takes a while before a job can begin: an environment that is built.
+        warm
+            Keeps workers between jobs; None: all of them end with their job.
         """
         self.home = home
-        self._beginning = Beginning(home, say)
+        self._beginning = Beginning(home, say, warm)
 
     def run(self, request: RunRequest) -> RunningJob:
         """Make a job and begin it.
@@ -142,19 +146,6 @@ class Jobs:
             except RequestError:
                 continue  # a folder without a readable job.json: made a moment ago, or not a job
         return sorted(views, key=lambda view: (view.created_at, view.name), reverse=True)
-
-    def follow(self, name: str) -> FollowedJob:
-        """Follow a job that another process works on, or is going to.
-
-        Raises
-        ------
-        UnknownJobError
-            There is no such job.
-        JobStateError
-            Its ``job.json`` cannot be read.
-        """
-        wake_if_needed(self.home)
-        return FollowedJob(self.home, self._folder(name))
 
     def unreadable(self) -> builtins.list[str]:
         """Return the names of job folders whose ``job.json`` cannot be read."""

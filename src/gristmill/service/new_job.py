@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gristmill.engine.launch import worker_archive
+from gristmill.engine.archive import worker_archive
 from gristmill.errors import HomeError, OutputError
 from gristmill.run.job_folder import Job, JobFolder, Origin, Status, utc_now
 from gristmill.run.lock import is_held

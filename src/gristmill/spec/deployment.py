@@ -318,6 +318,7 @@ def settings_of(settings: SettingsSection, extensions: Extensions) -> Settings:
         conflicting_types=extensions.conflicting_types,
         gpus_per_worker=extensions.gpus_per_worker,
         memory_per_worker_bytes=extensions.memory_per_worker,
+        keep_warm_s=extensions.keep_warm_s,
     )
 
 

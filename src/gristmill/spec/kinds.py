@@ -109,6 +109,11 @@ def seconds(node: Any) -> float:
     return float(given)
 
 
+def seconds_or_none(node: Any) -> float:
+    """Take a time span in seconds, or 0 for none."""
+    return 0.0 if _number(node) == 0 else seconds(node)
+
+
 def _in_seconds(node: Any) -> str:
     """End a message about a time span with a unit by the same in seconds."""
     found = _SPAN.fullmatch(node.text) if isinstance(node, Scalar) else None

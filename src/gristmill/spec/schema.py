@@ -196,6 +196,7 @@ class Extensions(Section):
     workers: Annotated[int | Literal["auto"], PlainValidator(kinds.workers)] | None = None
     output_format: Format = OutputFormat.AZURE
     init_timeout: Seconds = 600.0
+    keep_warm_s: Annotated[float, PlainValidator(kinds.seconds_or_none)] = 0.0
     program_arguments: Annotated[str, PlainValidator(kinds.arguments)] = ""
     recursive: Flag = True
     include_hidden: Flag = False

@@ -156,6 +156,8 @@ class Settings:
     """The same in bytes; not both are set."""
     split_header: bool = field(metadata=_RESULT, default=True)
     """Whether the first row of a ``csv`` file that is split is its header."""
+    keep_warm_s: float = field(metadata=_NO_RESULT, default=0.0)
+    """How long workers stay loaded without a job, between jobs of the runner, in seconds; 0: not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from doubles.assignment import TELL, Bench, Shift
+from doubles.warm import WarmBench
 from gristmill.engine.local import LocalEngine
 
 Open = Callable[..., tuple[Bench, Shift]]
+Warm = Callable[..., WarmBench]
 
 
 @pytest.fixture
@@ -29,3 +31,17 @@ def open_engine(tmp_path: Path) -> Iterator[Open]:
     for engine in engines:
         engine.halt()
         engine.close()
+
+
+@pytest.fixture
+def warm(tmp_path: Path) -> Iterator[Warm]:
+    """Return a function that makes a workshop for a script; everything ends with the test."""
+    benches: list[WarmBench] = []
+
+    def warm(script: str, **settings: object) -> WarmBench:
+        benches.append(WarmBench(tmp_path, script, **settings))  # type: ignore[arg-type]
+        return benches[-1]
+
+    yield warm
+    for bench in benches:
+        bench.close()

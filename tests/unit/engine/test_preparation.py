@@ -16,8 +16,8 @@ import pytest
 
 from doubles.assignment import DEADLINE_S, settled
 from gristmill.engine import machine
+from gristmill.engine.archive import worker_archive
 from gristmill.engine.environment import choose_interpreter
-from gristmill.engine.launch import worker_archive
 from gristmill.engine.machine import usable_cores
 from gristmill.engine.process import exit_in_words
 from gristmill.engine.staging import stage_model, unstage_model

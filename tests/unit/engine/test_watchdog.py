@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from doubles.assignment import TELL, Bench, Shift
 from gristmill.engine.contract import Failed, Notice, NotStarted, Reason, Scored, Span, Task, WorkerEnded
+from gristmill.engine.ground import OwnGround
 from gristmill.engine.kernel_kills import KernelKills
 from gristmill.engine.local import LocalEngine
 from gristmill.engine.machine import MachineMemory, MemoryReading
@@ -127,7 +129,7 @@ def small_machine(tmp_path: Path) -> Iterator[tuple[Bench, LocalEngine]]:
     bench = Bench(tmp_path, SCRIPT)
     assert bench.engine(workers=2) is not None
     memory = MachineMemory(cgroup=tmp_path / "none", proc=meminfo(bench.seen, 500))
-    engine = LocalEngine(bench.assignment, bench.assignment.interpreter.path.as_posix(), memory)
+    engine = LocalEngine(bench.assignment, OwnGround(sys.executable), memory)
     yield bench, engine
     engine.halt()
     engine.close()
@@ -168,7 +170,7 @@ def test_where_others_take_the_memory_nobody_is_stopped_and_it_is_said(tmp_path:
     bench = Bench(tmp_path, TELL + "def run(mini_batch):\n    wait_for('go-on')\n    return mini_batch\n")
     bench.engine()
     memory = MachineMemory(cgroup=tmp_path / "none", proc=meminfo(bench.seen, 10))
-    engine = LocalEngine(bench.assignment, bench.assignment.interpreter.path.as_posix(), memory)
+    engine = LocalEngine(bench.assignment, OwnGround(sys.executable), memory)
     engine.start()
     shift = Shift(engine)
     try:

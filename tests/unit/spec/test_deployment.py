@@ -193,6 +193,8 @@ EXTENSIONS = [
     ("workers: 3", "workers", 3),
     ("output_format: CSV", "output_format", OutputFormat.CSV),
     ("init_timeout: 1.5", "init_timeout_s", 1.5),
+    ("keep_warm_s: 600", "keep_warm_s", 600.0),
+    ("keep_warm_s: 0", "keep_warm_s", 0.0),
     ("program_arguments: --a b", "program_arguments", "--a b"),
     ("recursive: false", "recursive", False),
     ("include_hidden: true", "include_hidden", True),
