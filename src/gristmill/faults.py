@@ -55,6 +55,9 @@ RERUN_POINTS = (
 ENVIRONMENT_POINTS = ("environment.before_record",)
 """Those that only the building of an environment meets."""
 
+REMOVAL_POINTS = ("content.taken_out",)
+"""Those that only the removal of a content meets."""
+
 CONTENT_POINTS = (
     "content.before_copy",
     "content.after_file",

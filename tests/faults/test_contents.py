@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from faults.processes import is_stopped, wait_until
-from gristmill.faults import CONTENT_POINTS
+from gristmill.faults import CONTENT_POINTS, REMOVAL_POINTS
 from gristmill.storage.contents import Contents
 from gristmill.storage.incoming import remove_tree
 from gristmill.storage.tree import everything_below
@@ -95,6 +95,56 @@ def test_processes_that_put_the_same_at_once_all_succeed(store: Contents, model:
     assert len(keys) == 1
     assert store.is_whole(keys.pop())
     assert files_of(store) == FILES
+
+
+CHANGING = """
+import sys
+from pathlib import Path
+from gristmill.storage.contents import Contents
+store, model = Contents(Path(sys.argv[1])), Path(sys.argv[2])
+sys.stdin.readline()
+for _ in range(60):
+    if sys.argv[3] == "put":
+        store.put(model)
+    else:
+        store.remove(sys.argv[4])
+"""
+
+
+def test_puts_and_removals_at_once_leave_whole_contents(store: Contents, model: Path) -> None:
+    key = store.put(model)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHANGING, store.folder, model, what, key],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for what in ("put", "put", "remove")
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.communicate()[1] for process in processes] == [""] * 3
+    assert store.put(model) == key
+    assert store.is_whole(key)
+    assert files_of(store) == FILES
+
+
+def test_a_kill_while_a_content_is_removed_leaves_it_gone(store: Contents, model: Path) -> None:
+    key = store.put(model)
+    victim = subprocess.Popen(
+        [sys.executable, "-c", CHANGING, store.folder, model, "remove", key],
+        env={**os.environ, "GRISTMILL_FAULT_POINT": REMOVAL_POINTS[0]},
+        stdin=subprocess.DEVNULL,
+    )
+    wait_until(lambda: is_stopped(victim.pid), "the content is taken out")
+    victim.kill()
+    victim.wait()
+    assert not store.has(key)
+    assert store.remove_leftovers() == 1
+    assert files_of(store) == 0
 
 
 def test_a_full_disk_leaves_nothing_half_and_room_helps(small_disk: Path, model: Path) -> None:

@@ -127,16 +127,21 @@ class Contents:
         except (RequestError, OSError):
             return False
 
-    def remove(self, key: str) -> bool:
+    def remove(self, key: str, unless_put_within_s: float = 0.0) -> bool:
         """Remove a content, all at once; whoever has linked its files keeps these.
 
-        Only what nothing refers to may go, and nothing that was put lately: who put it may be about to
-        refer to it.
+        Parameters
+        ----------
+        key
+            Of a content that nothing refers to.
+        unless_put_within_s
+            Seconds. Who put a content so lately may be about to refer to it: it stays, also where it is put
+            at this very moment.
 
         Returns
         -------
         bool
-            False: there was none.
+            False: there was none, or it stays.
 
         Raises
         ------
@@ -147,7 +152,12 @@ class Contents:
             return False
         try:
             with Incoming(self._incoming) as incoming:
-                os.rename(self._place(key), incoming.path / key)
+                taken = incoming.path / key
+                os.rename(self._place(key), taken)  # from here on, who puts it copies it anew
+                reach("content.taken_out")
+                if time.time() - os.stat(taken).st_mtime < unless_put_within_s:
+                    self._put_back(taken, key)
+                    return False
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -198,6 +208,13 @@ class Contents:
             reach("content.before_rename")
             self._publish(building, key)
             reach("content.after_rename")
+
+    def _put_back(self, taken: Path, key: str) -> None:
+        try:
+            os.rename(taken, self._place(key))
+        except OSError:
+            if not self.has(key):  # else another process has put the same meanwhile
+                raise
 
     def _publish(self, building: Path, key: str) -> None:
         shard = self._place(key).parent

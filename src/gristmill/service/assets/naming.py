@@ -41,8 +41,16 @@ def version_for(
         for version, its_content in known.items():
             if its_content == content:
                 return version
-    numbers = [int(version) for version in {*taken, *orphans} if version.isascii() and version.isdigit()]
-    return str(max(numbers, default=0) + 1)
+    return str(max(map(_number, {*taken, *orphans}), default=0) + 1)
+
+
+def _number(version: str) -> int:
+    """Return the number that a version is; longer ones are names, as for the catalog."""
+    is_number = version.isascii() and version.isdigit() and len(version) <= _MOST_DIGITS
+    return int(version) if is_number else 0
+
+
+_MOST_DIGITS = 18
 
 
 @contextmanager
