@@ -137,6 +137,10 @@ JOB_COMMANDS = {
         job_options,
         "gristmill.cli.stacks:stacks",
     ),
+    "stream": _shared(
+        "stream",
+        Command("follow a job to its end, from any shell", job_name, "gristmill.cli.stream:stream"),
+    ),
     "cancel": _shared(
         "cancel",
         Command("stop a running job; what is finished is kept", job_options, "gristmill.cli.job:cancel"),

@@ -113,6 +113,8 @@ def _answerer(args: argparse.Namespace, parser: Parser, *, is_az: bool) -> argpa
         args.target, args.service = args.az_target, "workspace"
     elif hasattr(args, "az_target") and getattr(args, "job", "") is None:
         parser.error(f"which job? Type {parser.prog} JOB")
+    elif getattr(args, "detach", False):
+        args.target, args.service = "gristmill.cli.detach:detach", "workspace"
     return args
 
 
@@ -138,6 +140,11 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
     data.add_argument(
         "--job-name", metavar="NAME", type=name_argument, help="the name of the job (default: one is made)"
+    )
+    data.add_argument(
+        "--detach",
+        action="store_true",
+        help="queue the job, print its name and leave: it runs in its turn, whatever becomes of this shell",
     )
     add_settings(parser)
     _ending_options(parser)

@@ -32,7 +32,8 @@ def workspace(args: Namespace) -> Workspace:
     from gristmill.service.workspace import Workspace
     from gristmill.settings import Settings
 
-    named = {"GRISTMILL_WORKSPACE": args.workspace_name} if args.workspace_name else {}
+    name = getattr(args, "workspace_name", None)
+    named = {"GRISTMILL_WORKSPACE": name} if name else {}
     return Workspace(Settings.from_environment({**os.environ, **named}), Stderr().say)
 
 

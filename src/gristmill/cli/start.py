@@ -38,16 +38,26 @@ def run(args: Namespace, jobs: Jobs) -> ExitStatus:
     RequestError
         The deployment, an option, the input or the output is not right; nothing was started.
     """
-    deployment = load_at(jobs.home, args.deployment, overrides(args.settings))
-    request = RunRequest(
-        deployment=deployment,
+    request = request_of(args, jobs)
+    return follow(lambda: jobs.run(request), args)
+
+
+def request_of(args: Namespace, jobs: Jobs) -> RunRequest:
+    """Return what the options of ``gristmill run`` ask for.
+
+    Raises
+    ------
+    RequestError
+        The deployment or an option is not right.
+    """
+    return RunRequest(
+        deployment=load_at(jobs.home, args.deployment, overrides(args.settings)),
         input=args.input,
         output=args.output_path,
         name=args.job_name,
         overwrite=args.overwrite,
         chose_workers=any("workers" in given.origin for given in args.settings),
     )
-    return follow(lambda: jobs.run(request), args)
 
 
 def overrides(settings: Sequence[Given]) -> list[Override]:

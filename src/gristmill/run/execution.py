@@ -29,6 +29,7 @@ from gristmill.run.lock import JobLock
 from gristmill.run.messages import WROTE_NOTHING
 from gristmill.run.outputs import Outputs
 from gristmill.run.progress import Progress
+from gristmill.run.pulse import Pulse
 from gristmill.run.records import PlanComplete, Record, Start, key_of
 from gristmill.run.report import ProgressLog
 from gristmill.run.scheduler import PLANNING_SLICE_S, Scheduler
@@ -343,6 +344,7 @@ class Execution:
             earlier,
             lambda mini_batch: os.fsdecode(manifest.paths_of(mini_batch, 0, 1)[0]),
         )
+        pulse = Pulse(self.folder)
         try:
             if self._ledger.items_done:
                 outputs.take_again(
@@ -363,25 +365,28 @@ class Execution:
             )
             log = ProgressLog(self.folder.logs / "job_progress_overview.txt")
             for progress in scheduler.run():
+                now = time.monotonic()
                 log.note(
-                    time.monotonic(),
+                    now,
                     progress.done,
                     progress.failed,
                     progress.items,
                     progress.plan_complete,
                     progress.workers,
                 )
-                self._note_counts()
+                pulse.note(now, progress)
+                self._note_counts(now)
                 yield progress
+            pulse.close(progress)
             self.job = self._conclusion().of_loop(scheduler.ending, outputs, scheduler.peak_bytes)
             notices = (*outputs.committer.appended.notices(), *self._delivery.take_notices())
             yield replace(progress, notices=(*notices, *([WROTE_NOTHING] if self.job.wrote_nothing else [])))
         finally:
+            pulse.close()
             outputs.close()
 
-    def _note_counts(self) -> None:
+    def _note_counts(self, now: float) -> None:
         """Write how far the job is into ``job.json``, now and then, for whoever asks."""
-        now = time.monotonic()
         if now - self._counts_noted_at > _COUNTS_EVERY_S:
             self._counts_noted_at = now
             self.job = replace(self.job, counts=self._conclusion().counts)

@@ -13,6 +13,7 @@ from typing import Any
 from gristmill.errors import RequestError, UnknownJobError
 from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.lock import is_held
+from gristmill.service.queue.waking import wake_if_needed
 from gristmill.settings import Home
 
 #: What the output of a batch deployment is called.
@@ -72,6 +73,7 @@ def find_job(home: Home, name: str) -> JobResource:
     """
     if not name or "/" in name or name in (".", ".."):
         raise UnknownJobError(f"{name!r} is not the name of a job; gristmill job list names those that are")
+    wake_if_needed(home)
     folder = JobFolder(home.jobs / name)
     return job_resource(folder.read(), folder)
 

@@ -20,6 +20,7 @@ from gristmill.run.verify import Verification, verify_job
 from gristmill.service.beginning import AS_IT_IS, Beginning
 from gristmill.service.in_flight import ProcessStacks, stacks
 from gristmill.service.queue.cancelling import cancel_waiting
+from gristmill.service.queue.following import FollowedJob
 from gristmill.service.queue.line import Line, Waiter, place_in_line
 from gristmill.service.queue.waking import wake_if_needed
 from gristmill.service.request import (
@@ -146,6 +147,19 @@ class Jobs:
             except RequestError:
                 continue  # a folder without a readable job.json: made a moment ago, or not a job
         return sorted(views, key=lambda view: (view.created_at, view.name), reverse=True)
+
+    def follow(self, name: str) -> FollowedJob:
+        """Follow a job that another process works on, or is going to.
+
+        Raises
+        ------
+        UnknownJobError
+            There is no such job.
+        JobStateError
+            Its ``job.json`` cannot be read.
+        """
+        wake_if_needed(self.home)
+        return FollowedJob(self.home, self._folder(name))
 
     def unreadable(self) -> builtins.list[str]:
         """Return the names of job folders whose ``job.json`` cannot be read."""

@@ -7,8 +7,9 @@ is run; the clock is passed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from gristmill.shown.pace import Pace, sentence
@@ -16,7 +17,7 @@ from gristmill.shown.stream import Stream
 from gristmill.shown.words import near
 
 if TYPE_CHECKING:
-    from gristmill.service.jobs import Progress, RunningJob
+    from gristmill.service.jobs import Progress
 
 LINE_EVERY_S = 10.0
 
@@ -68,13 +69,30 @@ class Taken:
     """Items that came to an end state in it; what an earlier start had finished does not count."""
 
 
-def show_steps(running: RunningJob, shown: Display, clock: Callable[[], float] = time.monotonic) -> Taken:
+class Watched(Protocol):
+    """A job that is shown: one that this process works on, or one that it follows."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def output(self) -> Path: ...
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is to be said first."""
+
+    def steps(self) -> Iterator[Progress]:
+        """Yield how far it is, until it has ended."""
+
+
+def show_steps(running: Watched, shown: Display, clock: Callable[[], float] = time.monotonic) -> Taken:
     """Work on a job until it has ended, and show how far it is.
 
     Parameters
     ----------
     running
-        The job, begun and not yet worked on.
+        The job, begun and not yet worked on, or one that is followed.
     shown
         Where it is shown; it is closed, whatever happens.
     clock
@@ -89,6 +107,8 @@ def show_steps(running: RunningJob, shown: Display, clock: Callable[[], float] =
     ------
     JobError
         The job cannot go on, and could not even say so.
+    RequestError
+        It is followed, and there is nothing more to follow.
     """
     shown.begin(f"job {running.name}; output in {near(str(running.output))}")
     began, first, done = clock(), None, 0

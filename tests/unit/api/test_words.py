@@ -12,7 +12,7 @@ from gristmill.api.words import _IN_PYTHON, _OF_RESUME, _OF_TUNE, in_python
 from gristmill.cli.options import COMMANDS
 from gristmill.cli.parser import Parser
 
-NOT_ARGUMENTS = {"--help", "--json", "--strict", "--output"}
+NOT_ARGUMENTS = {"--detach", "--help", "--json", "--strict", "--output"}
 
 
 def run_options() -> dict[str, str | None]:

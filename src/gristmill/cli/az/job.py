@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gristmill.cli.az.answer import Answer
 from gristmill.cli.exit_status import ExitStatus
 from gristmill.cli.job import CANCEL_WAIT_S
+from gristmill.cli.stream import follow_to_the_end
 from gristmill.errors import SpecError
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ def list_all(args: Namespace, workspace: Workspace) -> ExitStatus:
         found = [one for one in found if one.job.name == args.parent_job_name]
     most = args.max_results if args.max_results is not None else _MOST
     return answer.all(found, None if args.all_results == "true" else most)
+
+
+def stream(args: Namespace, workspace: Workspace) -> ExitStatus:
+    """Follow a job to its end."""
+    answer = Answer(args)
+    status = follow_to_the_end(workspace.jobs, _name(args))
+    answer.nothing()
+    return status
 
 
 def cancel(args: Namespace, workspace: Workspace) -> ExitStatus:

@@ -46,12 +46,14 @@ _LIST = adder(
     (_MOST, _ALL_RESULTS, ARCHIVED_ONLY, INCLUDE_ARCHIVED, _PARENT, *COMMON),
     also=_json,
 )
+_STREAM = adder((_NAME, *COMMON), also=named_job)
 _CANCEL = adder((_NAME, *COMMON), also=partial(named_job, is_json=True))
 
 #: Verbs that answer in words, unless they are asked as ``az`` is: who answers then.
 ALSO_AZ = {
     "show": f"{_JOB}show",
     "list": f"{_JOB}list_all",
+    "stream": f"{_JOB}stream",
     "cancel": f"{_JOB}cancel",
 }
-SHARED_OPTIONS = {"show": _SHOW, "list": _LIST, "cancel": _CANCEL}
+SHARED_OPTIONS = {"show": _SHOW, "list": _LIST, "stream": _STREAM, "cancel": _CANCEL}

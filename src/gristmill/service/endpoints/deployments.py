@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gristmill.catalog.records import DeploymentRecord
+from gristmill.catalog.records import DeploymentRecord, EndpointRecord
 from gristmill.engine.environment import choose_interpreter
 from gristmill.errors import ResourceStateError, SpecError, UnknownResourceError
 from gristmill.service.assets.git import git_state
 from gristmill.service.code_files import keep_code
 from gristmill.service.endpoints.kept_document import CODE, INPUT_LIST, kept_document, load_kept
-from gristmill.service.endpoints.records import forget_deployment, keep_deployment
+from gristmill.service.endpoints.records import forget_deployment, put_deployment
 from gristmill.service.endpoints.references import References
 from gristmill.service.endpoints.registering import register_inline
 from gristmill.service.endpoints.views import RECORDED, DeploymentView, default_of
@@ -168,8 +168,8 @@ class Deployments:
         UnknownResourceError
             There is no such endpoint.
         """
-        default = default_of(self._workspace.endpoints.record(endpoint))
-        return [self._view(one, default) for one in self._workspace.catalog.deployments(endpoint)]
+        above = self._workspace.endpoints.record(endpoint)
+        return [self._view(one, above=above) for one in self._workspace.catalog.deployments(endpoint)]
 
     def jobs(self, endpoint: str, name: str) -> builtins.list[JobResource]:
         """Return the jobs of a deployment, the newest first.
@@ -228,8 +228,7 @@ class Deployments:
         record = DeploymentRecord(
             endpoint=endpoint, name=name, document={**document, RECORDED: recorded}, contents=contents
         )
-        keep_deployment(self._workspace.settings, record, there)
-        return self._view(self._workspace.catalog.put_deployment(record), notices=notices)
+        return self._view(put_deployment(self._workspace, record, there), notices=notices)
 
     def _keep_files(
         self, deployment: Deployment, before: DeploymentRecord | None
@@ -248,17 +247,19 @@ class Deployments:
         return contents, notices
 
     def _view(
-        self, record: DeploymentRecord, default: str | None = None, notices: tuple[str, ...] = ()
+        self,
+        record: DeploymentRecord,
+        *,
+        above: EndpointRecord | None = None,
+        notices: tuple[str, ...] = (),
     ) -> DeploymentView:
-        if default is None:
-            above = self._workspace.catalog.endpoint(record.endpoint)
-            default = default_of(above) if above is not None else None
-        code = str(self._contents.path(record.contents[CODE])) if CODE in record.contents else None
+        above = above or self._workspace.catalog.endpoint(record.endpoint)
+        code = self._contents.find(record.contents[CODE]) if CODE in record.contents else None
         return DeploymentView(
             record=record,
             workspace=self._workspace.settings.workspace,
-            code=code,
-            is_default=default == record.name,
+            code=str(code) if code is not None else None,
+            is_default=above is not None and default_of(above) == record.name,
             notices=notices,
         )
 

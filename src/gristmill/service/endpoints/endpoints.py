@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gristmill.catalog.records import EndpointRecord
 from gristmill.errors import SpecError, UnknownResourceError
-from gristmill.service.endpoints.records import forget_endpoint, keep_endpoint
+from gristmill.service.endpoints.records import forget_endpoint, with_record
 from gristmill.service.endpoints.views import EndpointView, default_of
 from gristmill.spec.asset_values import Endpoint
 from gristmill.spec.assets import Source, Values, load_endpoint
@@ -155,8 +155,11 @@ class Endpoints:
         self._check_default(endpoint, deployment)
         defaults = {**(record.document.get("defaults") or {}), "deployment_name": deployment}
         changed = replace(record, document={**record.document, "defaults": defaults})
-        keep_endpoint(self._workspace.settings, changed, record)
-        return self._view(self._workspace.catalog.set_default(endpoint, deployment))
+        catalog = self._workspace.catalog
+        row = with_record(
+            self._workspace, changed, record, lambda _: catalog.set_default(endpoint, deployment)
+        )
+        return self._view(row)
 
     def _put(self, endpoint: Endpoint, *, keeps_default: bool) -> EndpointView:
         """Make a row; of a default that is not named the old one may stay."""
@@ -176,8 +179,8 @@ class Endpoints:
                 "defaults": {"deployment_name": default},
             },
         )
-        keep_endpoint(self._workspace.settings, record, there)
-        return self._view(catalog.put_endpoint(record), endpoint.notices)
+        row = with_record(self._workspace, record, there, catalog.put_endpoint)
+        return self._view(row, endpoint.notices)
 
     def _check_default(self, endpoint: str, deployment: str | None) -> None:
         catalog = self._workspace.catalog

@@ -15,6 +15,7 @@ from gristmill.catalog.records import DeploymentRecord
 from gristmill.errors import RequestError, ResourceStateError, SpecError
 from gristmill.run.job_folder import Origin, Status
 from gristmill.service.endpoints.data_places import input_of, output_folder
+from gristmill.service.endpoints.kept_document import called
 from gristmill.service.endpoints.views import RECORDED, default_of
 from gristmill.service.job_resource import JobResource, find_job
 from gristmill.service.request import RunRequest
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 #: What belongs to the deployment, and would make another one of it.
 _FIXED = (
     *("name", "endpoint_name", "type", "model"),
-    *("code_configuration", "environment", "compute", "description"),
+    *("code_configuration", "environment", "compute"),
 )
 _OF_THE_FILE = ("inputs", "outputs")
 _INPUT, _OUTPUT = "data", "score"
@@ -103,10 +104,10 @@ def invoke(workspace: Workspace, request: InvokeRequest) -> JobResource:
     if output_file_name is not None:
         named = Override(path="output_file_name", value=output_file_name, origin="outputs")
         settings = [named, *settings]
-    loaded = workspace.deployments.load(record, settings)
+    deployment = workspace.deployments.load(record, settings).deployment
     submitted = workspace.queue.submit(
         RunRequest(
-            deployment=loaded.deployment,
+            deployment=replace(deployment, notices=_of_today(deployment.notices, record)),
             input=data.path,
             output=output,
             name=request.job_name,
@@ -166,6 +167,11 @@ def _check_settings(settings: Sequence[Override]) -> None:
                 for one in fixed
             )
         )
+
+
+def _of_today(notices: tuple[str, ...], record: DeploymentRecord) -> tuple[str, ...]:
+    """Leave out what was told when the deployment was created."""
+    return tuple(one for one in notices if not one.startswith(f"{called(record)}: "))
 
 
 def _file(request: InvokeRequest, overrides: Sequence[Override]) -> InvokeFile:

@@ -80,5 +80,9 @@ def load_kept(
         listed = str(contents.path(record.contents[INPUT_LIST]))
         values[_OURS] = {**(values.get(_OURS) or {}), INPUT_LIST: listed}
     source = Path((record.document.get(RECORDED) or {}).get("source") or "deployment.yml")
-    called = f"the deployment {record.name} of endpoint {record.endpoint}"
-    return load_document(values, source, overrides, resolve, called=called)
+    return load_document(values, source, overrides, resolve, called=called(record))
+
+
+def called(record: DeploymentRecord) -> str:
+    """Say what messages call the document of a deployment."""
+    return f"the deployment {record.name} of endpoint {record.endpoint}"

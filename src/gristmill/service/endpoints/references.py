@@ -161,12 +161,13 @@ class References:
         try:
             view = assets.show(reference.name, reference.version, reference.label)
         except RequestError as error:
-            what = f"{error}, or {ways_out}"
+            said = str(error)
+            what = f"{said}{'' if said.endswith('?') else ';'} or {ways_out}"
             found.problems.append(Problem(place=node.place, path=key, what=what))
             return None
         if view.is_archived:
-            what = f"{key} {view.name}:{view.version} is archived; it is used all the same"
-            found.notices.append(Problem(place=node.place, path=key, what=what))
+            place = replace(node.place, origin=f"{key} {view.name}:{view.version}")
+            found.notices.append(Problem(place=place, path="", what="is archived; it is used all the same"))
         return view
 
 

@@ -60,7 +60,7 @@ class DeploymentView:
     record: DeploymentRecord
     workspace: str
     code: str | None
-    """The folder of its copy of the code; None: its script is ours."""
+    """The folder of its copy of the code; None: its script is ours, or the copy lies in another home."""
     is_default: bool = False
     """Whether its endpoint's invocations go to it."""
     notices: tuple[str, ...] = ()

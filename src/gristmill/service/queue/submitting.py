@@ -96,6 +96,16 @@ class Queue:
         self._wake()
         return known or Submitted(view=self._jobs.show(made.job.name), notices=made.notices, was_new=True)
 
+    def submit_detached(self, request: RunRequest) -> Submitted:
+        """Do what `submit` does for somebody who would else run the job himself, with the same output folder.
+
+        Raises
+        ------
+        RequestError, CatalogError
+            As for `submit`.
+        """
+        return self.submit(request, Origin.DETACH)
+
     @cached_property
     def _catalog(self) -> Catalog:
         return self._open_catalog()

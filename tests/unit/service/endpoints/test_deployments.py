@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gristmill.errors import ResourceStateError, SpecError, UnknownResourceError
+from gristmill.errors import HomeError, ResourceStateError, SpecError, UnknownResourceError
 from gristmill.service.assets.records import kept_record, kept_records
 from gristmill.service.endpoints.views import DeploymentView
 from gristmill.service.workspace import Workspace
@@ -289,3 +291,16 @@ def test_a_list_of_inputs_is_kept_with_the_deployment(workspace: Workspace, proj
     listed = workspace.deployments.load(view.record).deployment.settings.input_list
     assert listed is not None
     assert listed.read_text() == "data/a.txt\n"
+
+
+def test_a_deployment_whose_code_lies_in_another_home_is_shown_all_the_same(workspace: Workspace) -> None:
+    created(workspace)
+    shutil.rmtree(workspace.settings.home.contents, onerror=_made_writable)
+    assert workspace.deployments.show("heart", "first").code is None
+    with pytest.raises(HomeError, match="create what it belongs to again"):
+        workspace.deployments.load(workspace.deployments.record("heart", "first"))
+
+
+def _made_writable(remove: Callable[..., object], path: str, _: object) -> None:
+    os.chmod(os.path.dirname(path), 0o700)
+    remove(path)

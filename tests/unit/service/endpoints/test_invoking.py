@@ -256,3 +256,16 @@ def test_deleting_while_a_job_waits_leaves_it_what_it_needs(workspace: Workspace
     assert job.status is Status.QUEUED
     assert job.deployment.model is not None
     assert job.deployment.model.path.is_file()
+
+
+def test_what_was_told_at_creation_is_not_told_with_every_job(workspace: Workspace) -> None:
+    view = workspace.deployments.create(FILE, [parse_set("compute=azureml:cpu"), parse_set("description=$X")])
+    assert any("'cpu' is not known here" in line for line in view.notices)
+    quiet = workspace.endpoints.invoke(InvokeRequest(endpoint="heart", input="data"))
+    assert quiet.notices == ()
+    workspace.models.archive("heart-first", "1")
+    told = workspace.endpoints.invoke(InvokeRequest(endpoint="heart", input="data"))
+    assert told.notices == ("model heart-first:1: is archived; it is used all the same",)
+    typed = [parse_set("resources.shm_size=2g")]
+    told = workspace.endpoints.invoke(InvokeRequest(endpoint="heart", input="data", overrides=typed))
+    assert any(line.startswith("--set resources.shm_size=2g") for line in told.notices)

@@ -71,7 +71,7 @@ def test_a_model_that_is_not_known_is_answered_with_the_nearest(workspace: Works
     said = problems(workspace, "model=azureml:haerts:1")
     assert "there is no model called 'haerts'" in said
     assert "did you mean 'hearts'" in said
-    assert "give the model's path" in said
+    assert said.endswith("? or give the model's path, here or with --model")
     assert "'3'" in problems(workspace, "model=azureml:hearts:3")
 
 
@@ -79,7 +79,7 @@ def test_an_archived_version_is_used_where_it_is_named(workspace: Workspace, pro
     registered(workspace)
     workspace.models.archive("hearts", "1")
     deployment = loaded(workspace, "model=azureml:hearts:1")
-    assert any("model hearts:1 is archived" in line for line in deployment.notices)
+    assert any("model hearts:1: is archived" in line for line in deployment.notices)
     assert "archived" in problems(workspace, "model=azureml:hearts@latest")
 
 
