@@ -16,6 +16,7 @@ from gristmill.cli.az.asset_commands import (
     ENVIRONMENT_COMMANDS,
     MODEL_VERBS,
 )
+from gristmill.cli.az.endpoint_commands import DEPLOYMENT_COMMANDS, ENDPOINT_COMMANDS
 from gristmill.cli.az.job_commands import ALSO_AZ, SHARED_OPTIONS
 from gristmill.cli.parser import Command, days_argument, path_argument
 
@@ -165,6 +166,10 @@ class Group(NamedTuple):
 
 GROUPS = {
     "job": Group("jobs: show, list, follow, cancel, download and delete them", JOB_COMMANDS),
+    "batch-endpoint": Group(
+        "endpoints: names that others invoke, with deployments behind them", ENDPOINT_COMMANDS
+    ),
+    "batch-deployment": Group("deployments: what an endpoint runs", DEPLOYMENT_COMMANDS),
     "model": Group("models, by name and version", MODEL_COMMANDS),
     "environment": Group("environments, by name and version", ENVIRONMENT_COMMANDS),
     "data": Group("data assets, by name and version", DATA_COMMANDS),

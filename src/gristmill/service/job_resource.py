@@ -13,7 +13,7 @@ from typing import Any
 from gristmill.errors import RequestError, UnknownJobError
 from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.lock import is_held
-from gristmill.service.queue.waking import wake_if_needed
+from gristmill.service.queue.waiting import Waiting
 from gristmill.settings import Home
 
 #: What the output of a batch deployment is called.
@@ -62,7 +62,7 @@ class JobResource:
 
 
 def find_job(home: Home, name: str) -> JobResource:
-    """Return a job as it stands just now.
+    """Return a job as it stands just now; one that waits for a runner which is gone gets one.
 
     Raises
     ------
@@ -73,9 +73,9 @@ def find_job(home: Home, name: str) -> JobResource:
     """
     if not name or "/" in name or name in (".", ".."):
         raise UnknownJobError(f"{name!r} is not the name of a job; gristmill job list names those that are")
-    wake_if_needed(home)
     folder = JobFolder(home.jobs / name)
-    return job_resource(folder.read(), folder)
+    job = folder.read()
+    return job_resource(job, folder, *_looked_after(home, job, folder))
 
 
 def find_jobs(home: Home, *, archived: bool = False, only_archived: bool = False) -> list[JobResource]:
@@ -95,10 +95,12 @@ def find_jobs(home: Home, *, archived: bool = False, only_archived: bool = False
     list of JobResource
         Without those whose ``job.json`` cannot be read.
     """
+    _see_to_runner(home)
     found = []
     for path in home.jobs.iterdir() if home.jobs.is_dir() else ():
+        folder = JobFolder(path)
         try:
-            one = find_job(home, path.name)
+            one = job_resource(folder.read(), folder)
         except RequestError:
             continue  # a folder without a readable job.json: made a moment ago, or not a job
         if one.job.is_archived if only_archived else archived or not one.job.is_archived:
@@ -127,6 +129,25 @@ def job_resource(job: Job, folder: JobFolder, *notices: str) -> JobResource:
     if status is Status.RUNNING and folder.cancel_request.exists() and is_held(folder.lock):
         status = Status.CANCEL_REQUESTED
     return JobResource(job=job, status=status, notices=notices)
+
+
+def _looked_after(home: Home, job: Job, folder: JobFolder) -> tuple[str, ...]:
+    """See to it that somebody works on a job that has not ended, or say that nobody does."""
+    if job.status.is_final or is_held(folder.lock):
+        return ()
+    if Waiting(home).has(job.name):
+        _see_to_runner(home)
+        return ()
+    again = f"gristmill resume {job.name} goes on with it"
+    return (f"no process works on job {job.name}: it was interrupted. {again}",)
+
+
+def _see_to_runner(home: Home) -> None:
+    """Start a runner where there is none and jobs wait for one."""
+    if Waiting(home).names() and not is_held(home.runner / "lock"):
+        from gristmill.service.queue.waking import wake_if_needed  # seldom, and it takes its time
+
+        wake_if_needed(home)
 
 
 def _data(path: Path) -> dict[str, str]:
