@@ -46,7 +46,7 @@ class JobResource:
             "inputs": {"input": _data(job.input)},
             "outputs": {OUTPUT_NAME: {"type": "uri_folder", "path": str(job.output)}},
             "tags": {**deployment.tags, **job.tags},
-            "properties": dict(deployment.properties),
+            "properties": {**_git(job), **deployment.properties},
             "services": {},
             "creation_context": {"created_at": job.created_at},
             "started_at": job.started_at or None,
@@ -148,6 +148,15 @@ def _see_to_runner(home: Home) -> None:
         from gristmill.service.queue.waking import wake_if_needed  # seldom, and it takes its time
 
         wake_if_needed(home)
+
+
+def _git(job: Job) -> dict[str, str]:
+    """Say where the code of a job stood, in the words of ``az``."""
+    if job.git is None:
+        return {}
+    from gristmill.service.assets.git import GitState  # with all that asks git
+
+    return GitState(**job.git).to_properties()
 
 
 def _data(path: Path) -> dict[str, str]:

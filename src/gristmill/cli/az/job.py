@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from gristmill.cli.az.answer import Answer
 from gristmill.cli.exit_status import ExitStatus
-from gristmill.cli.job import CANCEL_WAIT_S
-from gristmill.cli.stream import follow_to_the_end
 from gristmill.errors import SpecError
 
 if TYPE_CHECKING:
@@ -42,6 +40,8 @@ def list_all(args: Namespace, workspace: Workspace) -> ExitStatus:
 
 def stream(args: Namespace, workspace: Workspace) -> ExitStatus:
     """Follow a job to its end."""
+    from gristmill.cli.stream import follow_to_the_end  # with what shows progress
+
     answer = Answer(args)
     status = follow_to_the_end(workspace.jobs, _name(args))
     answer.nothing()
@@ -50,6 +50,8 @@ def stream(args: Namespace, workspace: Workspace) -> ExitStatus:
 
 def cancel(args: Namespace, workspace: Workspace) -> ExitStatus:
     """Ask for the end of a job, and wait for it a while."""
+    from gristmill.cli.job import CANCEL_WAIT_S  # with what shows a job in words
+
     answer = Answer(args)
     view = workspace.jobs.cancel(_name(args), CANCEL_WAIT_S)
     if view.ended_at:
