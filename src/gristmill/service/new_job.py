@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gristmill.engine.archive import worker_archive
 from gristmill.errors import HomeError, OutputError
 from gristmill.run.job_folder import Job, JobFolder, Origin, Status, utc_now
 from gristmill.run.lock import is_held
+from gristmill.service.assets.git import git_state
 from gristmill.service.overlap import check_apart
 from gristmill.service.request import (
     RunRequest,
@@ -61,7 +64,7 @@ def new_job(request: RunRequest, origin: Origin, home: Home) -> Job:
         experiment_name=request.experiment_name,
         idempotency_key=request.idempotency_key,
         tags=request.tags,
-        git=request.git,
+        git=_git(request, origin),
         revision=request.revision,
     )
     check_format(deployment.settings.output_format)
@@ -91,6 +94,14 @@ def check_alone(job: Job, home: Home) -> None:
                 f"job {folder.name} is {'running' if is_running else 'waiting'} and will write {job.target}; "
                 f"choose another --output-path, or wait for it (gristmill job show {folder.name})"
             )
+
+
+def _git(request: RunRequest, origin: Origin) -> Mapping[str, Any] | None:
+    """Return where the code stands; what is invoked has a copy of it, and knows where that came from."""
+    if request.git is not None or origin is Origin.INVOKE or request.deployment.is_generated:
+        return request.git
+    state = git_state(request.deployment.code)
+    return state.to_json() if state is not None else None
 
 
 def _output(request: RunRequest, name: str, origin: Origin, home: Home) -> Path:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
+import select
+import shutil
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from gristmill.engine.process import Process
 
 LONGEST_WAIT_S = 5.0
 """For one question; on a cold network disk git may take minutes to look at each file."""
@@ -97,28 +100,60 @@ _OF_A_HOOK = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTOR
 
 def _answer(folder: Path, longest_wait_s: float, *question: str) -> str | None:
     """Return what git prints; None where it fails, is not there, or is too slow."""
+    program = shutil.which("git")
+    if program is None:
+        return None
     # No setting of the repository may start a program, and nothing is written or asked.
-    command = ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *question]
+    command = [program, "-c", "core.fsmonitor=false", "-C", str(folder), *question]
     own = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     others = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     try:
-        process = subprocess.Popen(
-            command,
-            env={**others, **own},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except (OSError, ValueError):
+        process, out = _started(command, {**others, **own})
+    except OSError:
         return None
     try:
-        out, _ = process.communicate(timeout=longest_wait_s)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return None
-    return out.decode(errors="replace") if process.returncode == 0 else None
+        text = _read(out, process, time.monotonic() + longest_wait_s)
+        if text is None:
+            process.kill()
+        return text if process.wait() == 0 else None
+    except ChildProcessError:
+        return None  # this process has its children taken away
+    finally:
+        os.close(out)
+        process.close()
+
+
+def _started(command: list[str], environment: dict[str, str]) -> tuple[Process, int]:
+    out, inlet = os.pipe()
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return Process(command, environment, {0: nothing, 1: inlet, 2: nothing}), out
+    except BaseException:
+        os.close(out)
+        raise
+    finally:
+        os.close(inlet)
+        os.close(nothing)
+
+
+def _read(out: int, process: Process, ends_at: float) -> str | None:
+    """Return all that a process prints, when it has ended; None where the time is up before."""
+    found = []
+    for source in (out, process.fileno()):
+        waiting = select.poll()
+        waiting.register(source, select.POLLIN)
+        while True:
+            left_ms = round((ends_at - time.monotonic()) * 1000)
+            if left_ms <= 0 or not waiting.poll(left_ms):
+                return None
+            chunk = os.read(out, _CHUNK_BYTES) if source == out else b""
+            if not chunk:
+                break
+            found.append(chunk)
+    return b"".join(found).decode(errors="replace")
+
+
+_CHUNK_BYTES = 1 << 16
 
 
 def _remote(settings: str, branch: str) -> str | None:
