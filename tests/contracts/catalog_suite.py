@@ -224,23 +224,6 @@ class CatalogSuite:
         with pytest.raises(ResourceStateError, match="the label latest"):
             catalog.set_label(MODEL, "m", "latest", "1")
 
-    def test_a_version_is_put_back_as_it_was(self, catalog: Catalog) -> None:
-        record = AssetRecord(
-            kind=MODEL,
-            name="m",
-            version="4",
-            document={"description": "x"},
-            content="a",
-            is_archived=True,
-            created_at="2020-01-01T00:00:00.000Z",
-            modified_at="2021-01-01T00:00:00.000Z",
-        )
-
-        assert catalog.restore_asset(record) is True
-        assert catalog.restore_asset(record) is False
-        assert catalog.asset(MODEL, "m", "4") == record
-        assert catalog.add_asset(MODEL, "m", None, {}, "b")[0].version == "5"
-
     # ------------------------------------------------------------------------------------- resources
 
     def test_resources_of_one_name_and_two_kinds_are_two(self, catalog: Catalog) -> None:
@@ -282,7 +265,7 @@ class CatalogSuite:
         found = catalog.job_by_key("k")
         assert found is not None
         assert found.name == "first"
-        catalog.delete_job("first")
+        assert catalog.forget_jobs(home, ["first", "nobody"]) == 1
         catalog.add_job(JobRecord(name="second", home=home, status="Queued", idempotency_key="k"))
 
     def test_state_of_a_job_changes_by_what_is_said(self, catalog: Catalog, home: str) -> None:
@@ -356,13 +339,46 @@ class CatalogSuite:
         other.delete_endpoint("e")
         other.archive_asset(MODEL, "m", None, True)
         other.delete_resource(ResourceKind.COMPUTE, "c")
-        other.delete_job("j")
+        assert other.forget_jobs(f"{home}/other", ["j"]) == 0
 
         assert [record.name for record in catalog.deployments()] == ["d"]
         assert [record.content for record in catalog.assets(MODEL)] == [catalog.workspace]
         assert [record.name for record in catalog.resources(ResourceKind.COMPUTE)] == ["c"]
         assert [record.name for record in catalog.jobs()] == ["j"]
         assert other.endpoints() == []
+
+    def test_what_was_lost_is_put_back_as_it_was(self, catalog: Catalog) -> None:
+        times = {"created_at": "2020-01-01T00:00:00.000Z", "modified_at": "2021-01-01T00:00:00.000Z"}
+        document = {"description": "x"}
+        above = EndpointRecord(name="e", document=document, **times)
+        below = DeploymentRecord(
+            endpoint="e", name="d", document=document, contents={"code": "k"}, revision=7, **times
+        )
+        version = AssetRecord(
+            kind=MODEL, name="m", version="4", document=document, content="a", is_archived=True, **times
+        )
+        store = ResourceRecord(kind=ResourceKind.DATASTORE, name="s", document=document, **times)
+
+        assert catalog.put_back(below) is False
+        assert [catalog.put_back(record) for record in (above, below, version, store)] == [True] * 4
+        assert [catalog.put_back(record) for record in (above, below, version, store)] == [False] * 4
+
+        assert catalog.endpoint("e") == above
+        assert catalog.deployment("e", "d") == below
+        assert catalog.asset(MODEL, "m", "4") == version
+        assert catalog.resource(ResourceKind.DATASTORE, "s") == store
+        assert catalog.add_asset(MODEL, "m", None, {}, "b")[0].version == "5"
+
+    def test_jobs_of_a_home_are_forgotten_in_every_workspace(self, catalog: Catalog, home: str) -> None:
+        other = catalog.in_workspace(f"{catalog.workspace}-other")
+        catalog.add_job(JobRecord(name="a", home=home, status="Queued"))
+        other.add_job(JobRecord(name="b", home=home, status="Queued"))
+        other.add_job(JobRecord(name="a", home=f"{home}/other", status="Queued"))
+
+        assert catalog.forget_jobs(home, ["a", "b"]) == 2
+        assert catalog.forget_jobs(home, []) == 0
+        assert [job.home for job in other.jobs()] == [f"{home}/other"]
+        assert {catalog.workspace, other.workspace} & set(catalog.workspaces()) == {other.workspace}
 
     def test_a_name_that_is_not_utf8_is_refused(self, catalog: Catalog) -> None:
         with pytest.raises(RequestError, match="not UTF-8"):

@@ -130,8 +130,8 @@ class CatalogMachine(RuleBasedStateMachine):
             self.jobs[name] = key
 
     @rule(name=NAMES)
-    def delete_job(self, name: str) -> None:
-        assert self.catalog.delete_job(name) is (name in self.jobs)
+    def forget_job(self, name: str) -> None:
+        assert self.catalog.forget_jobs("h", [name]) == (name in self.jobs)
         self.jobs.pop(name, None)
 
     @invariant()

@@ -66,17 +66,6 @@ class AssetRows(WorkspaceRows):
 
         return self._write(work)
 
-    def restore_asset(self, record: AssetRecord) -> bool:
-        """Put a version back as it was, with its times; say whether it was missing."""
-
-        def work(connection: Connection) -> bool:
-            if self._version(connection, record.kind, record.name, record.version) is not None:
-                return False
-            self._insert_asset(connection, record)
-            return True
-
-        return self._write(work)
-
     def asset(self, kind: AssetKind, name: str, version: str) -> AssetRecord | None:
         """Return a version of an asset, if there is one; also one that is archived."""
         return self._read(lambda connection: self._version(connection, kind, name, version))
@@ -208,7 +197,7 @@ class AssetRows(WorkspaceRows):
         return str((highest or 0) + 1)
 
     def _insert_asset(self, connection: Connection, record: AssetRecord) -> None:
-        values = {"workspace": self.workspace, "number": _number(record.version), **as_row(record)}
+        values = {"workspace": self.workspace, "number": number_of(record.version), **as_row(record)}
         connection.execute(insert(ASSETS).values(**values))
 
     def _version(
@@ -239,7 +228,7 @@ def _newest_first(chosen: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     return select(ASSETS).where(chosen).order_by(ASSETS.c.id.desc())
 
 
-def _number(version: str) -> int | None:
+def number_of(version: str) -> int | None:
     """Return a version as a number, if it is one that counting up could reach."""
     is_number = version.isascii() and version.isdigit() and len(version) <= _MOST_DIGITS
     return int(version) if is_number and str(int(version)) == version else None

@@ -136,10 +136,10 @@ class JobRows(WorkspaceRows):
         """Archive a job, or bring it back; say whether there is such a job."""
         return self._changed_job(name, {"is_archived": archived})
 
-    def delete_job(self, name: str) -> bool:
-        """Forget a job; say whether it was there."""
-        gone = delete(JOBS).where(self._is_job(name))
-        return self._write(lambda connection: connection.execute(gone).rowcount > 0)
+    def forget_jobs(self, home: str, names: Collection[str]) -> int:
+        """Forget jobs of a home, whatever their workspace; return how many were known."""
+        gone = delete(JOBS).where(JOBS.c.home == home, JOBS.c.name.in_(list(names)))
+        return self._write(lambda connection: connection.execute(gone).rowcount) if names else 0
 
     def _changed_job(self, name: str, values: dict[str, Any]) -> bool:
         if not values:

@@ -7,10 +7,11 @@ from types import TracebackType
 from gristmill.catalog.asset_rows import AssetRows
 from gristmill.catalog.endpoint_rows import EndpointRows
 from gristmill.catalog.job_rows import JobRows
+from gristmill.catalog.kept_rows import KeptRows
 from gristmill.catalog.resource_rows import ResourceRows
 
 
-class Catalog(EndpointRows, AssetRows, ResourceRows, JobRows):
+class Catalog(EndpointRows, AssetRows, ResourceRows, JobRows, KeptRows):
     """Endpoints, deployments, assets, datastores, computes, and an index of jobs.
 
     Every call is a transaction of its own: done whole or not at all, also where the process is killed. Any
