@@ -129,7 +129,19 @@ class JobChangedError(JobStateError):
 
 
 class CatalogError(GristmillError):
-    """The catalog cannot be opened, is damaged or of a newer release, or its server is away."""
+    """The catalog cannot be opened, is damaged or of a newer release, or its server is away.
+
+    Parameters
+    ----------
+    message
+        What happened, and what to do.
+    is_damaged
+        Whether its file has to be made anew.
+    """
+
+    def __init__(self, message: str = "", *, is_damaged: bool = False) -> None:
+        super().__init__(message)
+        self.is_damaged = is_damaged
 
 
 class JobError(GristmillError):

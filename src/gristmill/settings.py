@@ -71,6 +71,11 @@ class Home:
         return self.path / "secrets"
 
     @property
+    def outputs(self) -> Path:
+        """Outputs whose jobs were removed."""
+        return self.path / "outputs"
+
+    @property
     def runner(self) -> Path:
         """What belongs to the process that runs queued jobs."""
         return self.path / "runner"

@@ -68,6 +68,9 @@ def test_everything_of_a_home_lies_in_it() -> None:
         home.records,
         home.runner,
         home.catalog,
+        home.outputs,
+        home.datastores,
+        home.secrets,
     )
     assert {place.parent for place in places} == {home.path}
-    assert len(set(places)) == 7
+    assert len(set(places)) == 10

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gristmill.catalog.postgresql import PostgresqlServer
 from gristmill.catalog.sqlite import WRITES, SqliteFile
-from gristmill.errors import CatalogError, RequestError
+from gristmill.errors import RequestError
 
 Result = TypeVar("Result")
 
@@ -96,17 +96,27 @@ class Database:
             except IntegrityError as error:
                 conflicts += 1
                 if conflicts > _CONFLICTS:
-                    raise CatalogError(self.kind.words(error)) from error
+                    raise self.kind.explained(error) from error
                 self._pause(random.uniform(0, _LONGEST_CONFLICT_S))
             except DBAPIError as error:
                 now = time.monotonic()
                 deadline = now + self._patience_s if deadline is None else deadline
                 if not self.kind.is_away(error) or now > deadline:
-                    raise CatalogError(self.kind.words(error)) from error
+                    raise self.kind.explained(error) from error
                 self._pause(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             except UnicodeEncodeError as error:
                 raise RequestError("a name is not UTF-8; nothing can have it") from error
+
+    def check(self) -> None:
+        """Look at the whole database.
+
+        Raises
+        ------
+        CatalogError
+            It is damaged.
+        """
+        self.read(self.kind.check)
 
     def close(self) -> None:
         """Let go of all connections; it opens again at the next use."""

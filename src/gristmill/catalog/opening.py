@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gristmill.catalog.database import PATIENCE_S, Database
 from gristmill.catalog.postgresql import PostgresqlServer
 from gristmill.catalog.schema import SCHEMA
 from gristmill.catalog.sqlite import SqliteFile
 from gristmill.catalog.store import Catalog
+from gristmill.errors import CatalogError
 from gristmill.settings import Settings
 
 
@@ -31,6 +34,42 @@ def open_catalog(settings: Settings, patience_s: float = PATIENCE_S) -> Catalog:
         It cannot be opened, is damaged or of a newer release, or its server is away.
     """
     return Catalog(Database(kind_of(settings), SCHEMA.make_ready, patience_s), settings.workspace)
+
+
+def reopen_catalog(settings: Settings, aside: str) -> tuple[Catalog, Path | None]:
+    """Open the catalog after a look at all of it; one that is damaged is set aside, and made anew, empty.
+
+    Parameters
+    ----------
+    settings
+        As for `open_catalog`.
+    aside
+        What the file of a damaged one is called from then on.
+
+    Returns
+    -------
+    tuple of Catalog and Path
+        The catalog, and where the damaged one is; None where it was in order.
+
+    Raises
+    ------
+    CatalogError
+        It cannot be opened, for another reason than damage.
+    """
+    kind = kind_of(settings)
+    try:
+        catalog = Catalog(Database(kind, SCHEMA.make_ready), settings.workspace)
+        try:
+            catalog.check()
+            return catalog, None
+        except BaseException:
+            catalog.close()
+            raise
+    except CatalogError as error:
+        if not error.is_damaged or not isinstance(kind, SqliteFile):
+            raise
+    damaged = kind.set_aside(aside)
+    return open_catalog(settings), damaged
 
 
 def kind_of(settings: Settings) -> SqliteFile | PostgresqlServer:

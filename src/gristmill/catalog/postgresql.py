@@ -95,10 +95,13 @@ class PostgresqlServer:
         is_final = any(words in said for words in _FINAL)
         return not is_final or any(words in said for words in _PASSING)
 
-    def words(self, error: DBAPIError) -> str:
+    def check(self, connection: Connection) -> None:
+        """The server looks after its files."""
+
+    def explained(self, error: DBAPIError) -> CatalogError:
         """Say what an error means, and what to do."""
         said = " ".join(str(error.orig).split())
         remedy = "see to the server, or to GRISTMILL_CATALOG"
         if getattr(error.orig, "sqlstate", None) == _TABLE_EXISTS:
             remedy = "give Gristmill a database, or a schema, of its own"
-        return f"the catalog {self.place} cannot be used: {said}; {remedy}"
+        return CatalogError(f"the catalog {self.place} cannot be used: {said}; {remedy}")

@@ -33,6 +33,7 @@ _REMEDIES = {
     sqlite3.SQLITE_CANTOPEN: "give yourself access, or set GRISTMILL_HOME to a folder that you can write",
     sqlite3.SQLITE_BUSY: "another process has been writing to it for long; try again",
 }
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 class SqliteFile:
@@ -77,16 +78,16 @@ class SqliteFile:
             try:
                 _log_ahead(engine)
             except sqlite3.Error as error:
-                raise CatalogError(self._said(error)) from error
+                raise self._explained(error) from error
             yield
 
     def set_aside(self, name: str) -> Path | None:
-        """Give the file another name, so that the next who opens it begins with an empty one.
+        """Give the file that was opened another name, so that the next who opens it begins with an empty one.
 
         Returns
         -------
         Path or None
-            Where it is now; None where there was none. Who has it open notices at the next call.
+            Where it is now; None where another has done so already. Who has it open notices at the next call.
 
         Raises
         ------
@@ -95,10 +96,10 @@ class SqliteFile:
         """
         aside = self._path.with_name(name)
         with self._locked():
+            if self.was_replaced():
+                return None
             try:
                 os.rename(self._path, aside)
-            except FileNotFoundError:
-                return None
             except OSError as error:
                 raise CatalogError(self._not_opened(error)) from error
             with contextlib.suppress(FileNotFoundError):
@@ -114,14 +115,29 @@ class SqliteFile:
         """Say whether waiting may help: SQLite itself has waited already."""
         return False
 
-    def words(self, error: DBAPIError) -> str:
-        """Say what an error means, and what to do."""
-        return self._said(error.orig)
+    def check(self, connection: Connection) -> None:
+        """Read all of the file.
 
-    def _said(self, error: BaseException | None) -> str:
+        Raises
+        ------
+        CatalogError
+            It is damaged.
+        """
+        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+        if found != "ok":
+            remedy = _REMEDIES[sqlite3.SQLITE_CORRUPT]
+            raise CatalogError(f"the catalog {self.place} is damaged: {found}; {remedy}", is_damaged=True)
+
+    def explained(self, error: DBAPIError) -> CatalogError:
+        """Say what an error means, and what to do."""
+        return self._explained(error.orig)
+
+    def _explained(self, error: BaseException | None) -> CatalogError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to it
         remedy = _REMEDIES.get(code, "look at the file and its folder")
-        return f"the catalog {self.place} cannot be used: {error}; {remedy}"
+        return CatalogError(
+            f"the catalog {self.place} cannot be used: {error}; {remedy}", is_damaged=code in _DAMAGED
+        )
 
     def _not_opened(self, error: OSError) -> str:
         remedy = _REMEDIES[sqlite3.SQLITE_CANTOPEN]

@@ -28,6 +28,10 @@ class Catalog(EndpointRows, AssetRows, ResourceRows, JobRows, KeptRows):
         """Return the same catalog as another workspace sees it; closing one closes both."""
         return Catalog(self._database, workspace)
 
+    def check(self) -> None:
+        """Look at the whole database, and raise `CatalogError` where it is damaged."""
+        self._database.check()
+
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()

@@ -17,8 +17,8 @@ from gristmill.cli.az.asset_commands import (
     MODEL_VERBS,
 )
 from gristmill.cli.az.endpoint_commands import DEPLOYMENT_COMMANDS, ENDPOINT_COMMANDS
-from gristmill.cli.az.job_commands import ALSO_AZ, SHARED_OPTIONS
-from gristmill.cli.parser import Command, days_argument, path_argument
+from gristmill.cli.az.job_commands import ALSO_AZ, AZ_VERBS, SHARED_OPTIONS
+from gristmill.cli.parser import Command, age_argument, days_argument, path_argument
 
 
 def job_options(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +72,39 @@ def _logs_options(parser: argparse.ArgumentParser) -> None:
 def job_name(parser: argparse.ArgumentParser) -> None:
     """Add the name of a job."""
     parser.add_argument("job", metavar="JOB", help="the name of the job")
+
+
+def _job_prune_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s --older-than AGE [--keep-outputs] [--dry-run] [--json]"
+    parser.set_defaults(workspace_name=None)
+    parser.add_argument(
+        "--older-than",
+        metavar="AGE",
+        type=age_argument,
+        required=True,
+        help="how long ago they ended, at least: 30d, 12h, 8w",
+    )
+    parser.add_argument(
+        "--keep-outputs",
+        action="store_true",
+        help="keep outputs that are in the home, in its folder outputs/; all others are kept anyway",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    json_option(parser)
+
+
+def home_options(parser: argparse.ArgumentParser) -> None:
+    """Add what can be asked about the home."""
+    parser.usage = "%(prog)s [repair] [--json]"
+    parser.set_defaults(workspace_name=None)
+    parser.add_argument(
+        "what",
+        metavar="repair",
+        nargs="?",
+        choices=("repair",),
+        help="remove what crashes have left, and make a catalog anew that was lost or is damaged",
+    )
+    json_option(parser)
 
 
 def _scoring_script_options(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +178,10 @@ JOB_COMMANDS = {
     "cancel": _shared(
         "cancel",
         Command("stop a running job; what is finished is kept", job_options, "gristmill.cli.job:cancel"),
+    ),
+    **AZ_VERBS,
+    "prune": Command(
+        "remove the jobs that ended long ago", _job_prune_options, "gristmill.cli.home:prune", "workspace"
     ),
 }
 MODEL_COMMANDS = {

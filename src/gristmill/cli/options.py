@@ -18,6 +18,7 @@ from gristmill.cli.groups import (
     GROUPS,
     JOB_COMMANDS,
     MODEL_COMMANDS,
+    home_options,
     job_name,
     job_options,
     json_option,
@@ -328,5 +329,11 @@ COMMANDS = {
         "prove from its files that a job lost nothing and has nothing twice",
         job_options,
         "gristmill.cli.job:verify",
+    ),
+    "home": Command(
+        "what takes the space of the home, and putting it in order",
+        home_options,
+        "gristmill.cli.home:home",
+        "workspace",
     ),
 }

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from gristmill.cli.exit_status import ExitStatus
 
+_HOURS = {"h": 1.0, "d": 24.0, "w": 7 * 24.0}
+_MOST_DIGITS = 4
+
 
 class Command(NamedTuple):
     """One thing that can be asked for."""
@@ -165,6 +168,16 @@ def days_argument(text: str) -> float:
     if not 0 <= days <= 36_500:
         raise argparse.ArgumentTypeError(f"must be a number of days (got {text!r})")
     return days
+
+
+def age_argument(text: str) -> float:
+    """Take an age with its unit, and return its hours."""
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit()) or unit not in _HOURS or len(number) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of hours, days or weeks: 12h, 30d, 8w (got {text!r})"
+        )
+    return int(number) * _HOURS[unit]
 
 
 def seconds_argument(text: str) -> float:

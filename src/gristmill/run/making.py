@@ -33,7 +33,7 @@ class Making:
             The folder cannot be made.
         """
         self._descriptor = -1
-        _remove_leftover(path)
+        remove_leftover(path)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.mkdir(mode=0o700)
         self._descriptor = held(path)
@@ -47,13 +47,22 @@ class Making:
             self._descriptor = -1
 
 
-def _remove_leftover(path: Path) -> None:
+def remove_leftover(path: Path) -> bool:
+    """Remove a folder that was left by a process that was killed while it made a job, or removed one.
+
+    Returns
+    -------
+    bool
+        Whether it was one. Not where somebody holds it, nor where there is a job in it.
+    """
     descriptor = held(path)
     if descriptor < 0:
-        return
+        return False
     try:
         is_young = time.time() - os.fstat(descriptor).st_mtime < _LEFTOVER_AGE_S
-        if not (path / JOB).exists() and not (is_young and is_network(path)):
-            shutil.rmtree(path, ignore_errors=True)
+        if (path / JOB).exists() or (is_young and is_network(path)):
+            return False
+        shutil.rmtree(path, ignore_errors=True)
+        return True
     finally:
         os.close(descriptor)

@@ -139,11 +139,13 @@ class Jobs:
         return self._view(folder, self._line())
 
     def list(self) -> list[JobView]:
-        """Return all jobs that can be read, the newest first."""
+        """Return all jobs that can be read and are not archived, the newest first."""
         views, line = [], self._line()
         for path in self.home.jobs.iterdir() if self.home.jobs.is_dir() else ():
             try:
-                views.append(self._view(self._folder(path.name), line))
+                view = self._view(self._folder(path.name), line)
+                if not view.is_archived:
+                    views.append(view)
             except RequestError:
                 continue  # a folder without a readable job.json: made a moment ago, or not a job
         return sorted(views, key=lambda view: (view.created_at, view.name), reverse=True)

@@ -50,6 +50,8 @@ class JobView:
     """The command that goes on, where there is something to go on with."""
     read_hint: str | None
     """The line of Python that reads the predictions."""
+    is_archived: bool = False
+    """Whether lists leave it out."""
     projection: dict[str, Any] | None = None
     """Of a sample: items, seconds, output_bytes and memory_bytes of the whole input."""
     peak_bytes: int | None = None
@@ -130,6 +132,7 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool, place: tuple[int, str
         next_command=f"gristmill resume {job.name}" if interrupted else job.next_command,
         replay_command=of_first_failure(job.name, job.failures),
         read_hint=hint,
+        is_archived=job.is_archived,
         projection=asdict(job.projection) if job.projection is not None else None,
         peak_bytes=max(peaks_of(folder.logs).values(), default=None),
         mlflow_runs=tracked_runs(folder.path / _TRACKING_STORE),

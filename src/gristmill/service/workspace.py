@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gristmill.service.assets.models import Models
     from gristmill.service.endpoints.deployments import Deployments
     from gristmill.service.endpoints.endpoints import Endpoints
+    from gristmill.service.home.retention import Retention
     from gristmill.service.jobs import Jobs
     from gristmill.service.queue.submitting import Queue
 
@@ -101,6 +102,13 @@ class Workspace:
         from gristmill.service.endpoints.deployments import Deployments
 
         return Deployments(self)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """What is kept of jobs that have ended."""
+        from gristmill.service.home.retention import Retention
+
+        return Retention(self.settings, lambda: self.catalog)
 
     @cached_property
     def models(self) -> Models:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from gristmill.catalog.opening import open_catalog
+from gristmill.catalog.opening import open_catalog, reopen_catalog
 from gristmill.catalog.records import EndpointRecord
 from gristmill.catalog.sqlite import SqliteFile
 from gristmill.errors import CatalogError
@@ -50,7 +50,7 @@ def test_a_home_may_have_any_name(tmp_path: Path, name: str) -> None:
 def test_opening_a_catalog_that_is_up_to_date_loads_no_alembic(settings: Settings) -> None:
     open_catalog(settings).close()
 
-    program = "import sys; from gristmill.catalog.opening import open_catalog; "
+    program = "import sys; from gristmill.catalog.opening import open_catalog, reopen_catalog; "
     program += (
         "from gristmill.settings import Settings; open_catalog(Settings.from_environment()).endpoints(); "
     )
@@ -159,7 +159,9 @@ def test_a_file_that_was_removed_is_made_anew_by_who_has_it_open(settings: Setti
 def test_a_file_that_was_set_aside_is_followed_by_who_has_it_open(settings: Settings) -> None:
     with open_catalog(settings) as catalog, open_catalog(settings) as other:
         catalog.put_endpoint(endpoint("first"))
-        aside = SqliteFile(settings.home.catalog).set_aside("aside.db")
+        file = other._database.kind
+        assert isinstance(file, SqliteFile)
+        aside = file.set_aside("aside.db")
 
         other.put_endpoint(endpoint("second"))
 
@@ -170,7 +172,51 @@ def test_a_file_that_was_set_aside_is_followed_by_who_has_it_open(settings: Sett
     kept.close()
 
 
-def test_where_there_is_no_file_none_is_set_aside(settings: Settings) -> None:
-    settings.home.path.mkdir()
+def damage(settings: Settings) -> bytes:
+    with open_catalog(settings) as catalog:
+        catalog.put_endpoint(endpoint("lost"))
+    with settings.home.catalog.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (settings.home.catalog.stat().st_size - 4096))
+    return settings.home.catalog.read_bytes()
 
-    assert SqliteFile(settings.home.catalog).set_aside("aside.db") is None
+
+def test_a_damaged_catalog_is_set_aside_and_made_anew(settings: Settings) -> None:
+    data = damage(settings)
+
+    catalog, aside = reopen_catalog(settings, "aside.db")
+    with catalog:
+        assert catalog.endpoints() == []
+
+    assert aside == settings.home.path / "aside.db"
+    assert aside.read_bytes() == data
+
+
+def test_a_catalog_in_order_stays_where_it_is(settings: Settings) -> None:
+    with open_catalog(settings) as catalog:
+        catalog.put_endpoint(endpoint())
+
+    again, aside = reopen_catalog(settings, "aside.db")
+    with again:
+        assert [record.name for record in again.endpoints()] == ["e"]
+    assert aside is None
+
+
+def test_of_two_that_find_it_damaged_one_sets_it_aside(settings: Settings) -> None:
+    damage(settings)
+    slower = SqliteFile(settings.home.catalog)
+    slower.engine().dispose()
+
+    catalog, _ = reopen_catalog(settings, "aside.db")
+    with catalog:
+        catalog.put_endpoint(endpoint("new"))
+
+        assert slower.set_aside("aside-2.db") is None
+        assert [record.name for record in catalog.endpoints()] == ["new"]
+
+
+def test_a_catalog_that_is_only_in_use_is_not_set_aside(settings: Settings) -> None:
+    settings.home.path.write_text("")
+
+    with pytest.raises(CatalogError, match="cannot be opened"):
+        reopen_catalog(settings, "aside.db")

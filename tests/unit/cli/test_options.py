@@ -193,7 +193,11 @@ def test_all_wrong_values_are_reported_with_their_options(
             "there is no option --mini-bach-size; did you mean --mini-batch-size?",
         ),
         (["run", "s.py"], "the following arguments are required: --input"),
-        (["job"], "which of its commands? There are show, list, logs, stacks, stream, cancel"),
+        (
+            ["job"],
+            "which of its commands? There are show, list, logs, stacks, stream, cancel, download, archive, "
+            "restore, delete, prune",
+        ),
     ],
 )
 def test_what_does_not_exist_is_answered_with_the_nearest(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gristmill.cli.az.answer import Answer
+from gristmill.cli.az.asking import sure
 from gristmill.cli.exit_status import ExitStatus
+from gristmill.cli.streams import Stderr
 from gristmill.errors import SpecError
 
 if TYPE_CHECKING:
@@ -57,6 +60,50 @@ def cancel(args: Namespace, workspace: Workspace) -> ExitStatus:
     if view.ended_at:
         return answer.nothing()
     return answer.nothing(f"job {view.name} has been asked to stop and has not yet")
+
+
+def archive(args: Namespace, workspace: Workspace) -> ExitStatus:
+    """Let lists leave a job out."""
+    answer = Answer(args)
+    workspace.retention.archive(_name(args))
+    return answer.nothing()
+
+
+def restore(args: Namespace, workspace: Workspace) -> ExitStatus:
+    """Let lists show a job again."""
+    answer = Answer(args)
+    workspace.retention.archive(_name(args), archived=False)
+    return answer.nothing()
+
+
+def download(args: Namespace, workspace: Workspace) -> ExitStatus:
+    """Copy what a job has brought forth."""
+    answer = Answer(args)
+    from gristmill.service.home import downloading  # and not with all that a run needs
+
+    copied = downloading.download(
+        workspace.settings.home,
+        _name(args),
+        Path(args.download_path or "."),
+        output_name=args.output_name,
+        everything=args.all,
+    )
+    Stderr().say(f"{copied.files:,} {'file' if copied.files == 1 else 'files'} in {copied.folder}")
+    return answer.nothing()
+
+
+def delete(args: Namespace, workspace: Workspace) -> ExitStatus:
+    """Remove a job."""
+    from gristmill.cli.show import size  # with what shows a job in words
+
+    answer = Answer(args)
+    name = _name(args)
+    sure(args, f"delete job {name} with its logs, and its output where that is in the home")
+    removed = workspace.retention.delete(name)
+    if removed is None:
+        return answer.nothing(f"there is no job called {name}")
+    Stderr().say(f"job {name} is gone, {size(removed.freed_bytes)} freed")
+    return answer.nothing()
 
 
 def _name(args: Namespace) -> str:

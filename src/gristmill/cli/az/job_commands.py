@@ -13,11 +13,14 @@ from gristmill.cli.az.option import Option, adder, filled, one_of, whole_number
 from gristmill.cli.az.options import (
     ARCHIVED_ONLY,
     COMMON,
+    DOWNLOAD_PATH,
     INCLUDE_ARCHIVED,
     MOST,
     NAME,
     WEB,
+    YES,
 )
+from gristmill.cli.parser import Command
 
 _JOB = "gristmill.cli.az.job:"
 
@@ -48,6 +51,33 @@ _LIST = adder(
 )
 _STREAM = adder((_NAME, *COMMON), also=named_job)
 _CANCEL = adder((_NAME, *COMMON), also=partial(named_job, is_json=True))
+
+_OUTPUT_NAME = Option(("--output-name",), "only this output: score (default: only the logs)", "NAME", filled)
+_ALL = Option(("--all",), "all outputs, and the logs", None)
+#: Verbs that answer only as ``az`` does.
+AZ_VERBS = {
+    "download": Command(
+        "copy the predictions or the logs of a job that has ended",
+        adder((_NAME, _OUTPUT_NAME, DOWNLOAD_PATH, _ALL, *COMMON), also=named_job),
+        f"{_JOB}download",
+        "workspace",
+    ),
+    "archive": Command(
+        "let lists leave a job out", adder((_NAME, *COMMON), also=named_job), f"{_JOB}archive", "workspace"
+    ),
+    "restore": Command(
+        "let lists show a job again that was archived",
+        adder((_NAME, *COMMON), also=named_job),
+        f"{_JOB}restore",
+        "workspace",
+    ),
+    "delete": Command(
+        "remove a job, its logs, and its output where that is in the home",
+        adder((_NAME, YES, *COMMON), also=named_job),
+        f"{_JOB}delete",
+        "workspace",
+    ),
+}
 
 #: Verbs that answer in words, unless they are asked as ``az`` is: who answers then.
 ALSO_AZ = {

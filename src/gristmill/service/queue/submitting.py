@@ -128,7 +128,7 @@ class Queue:
             except RequestError:
                 is_accepted = False
             if not is_accepted:
-                self._catalog.delete_job(record.name)
+                self._catalog.forget_jobs(record.home, [record.name])
                 _remove(folder)
                 return None
         return Submitted(view=self._jobs.show(record.name), notices=(), was_new=False)

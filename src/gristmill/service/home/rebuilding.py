@@ -1,0 +1,139 @@
+"""A catalog made of what the home keeps: rows of the small files in ``records/``, an index of job folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gristmill.catalog.records import (
+    AssetKind,
+    AssetRecord,
+    DeploymentRecord,
+    EndpointRecord,
+    JobRecord,
+    ResourceKind,
+    ResourceRecord,
+)
+from gristmill.errors import RequestError
+from gristmill.run.job_folder import JobFolder
+from gristmill.run.making import JOB
+from gristmill.service.assets.naming import naming
+from gristmill.service.assets.records import Kept, kept_record, kept_records
+from gristmill.service.queue.index import job_record
+from gristmill.settings import Home, Settings
+
+if TYPE_CHECKING:
+    from gristmill.catalog.store import Catalog
+
+Tell = Callable[[str], None]
+_Record = EndpointRecord | DeploymentRecord | AssetRecord | ResourceRecord
+
+#: How the records of each kind are read. A deployment's comes after its endpoint's.
+_KINDS: dict[str, Callable[[dict[str, Any]], _Record]] = {
+    "endpoint": lambda values: EndpointRecord(**values),
+    "deployment": lambda values: DeploymentRecord(**values),
+    **dict.fromkeys(AssetKind, lambda values: AssetRecord(**{**values, "kind": AssetKind(values["kind"])})),
+    **dict.fromkeys(
+        ResourceKind, lambda values: ResourceRecord(**{**values, "kind": ResourceKind(values["kind"])})
+    ),
+}
+_NO_FIELDS = frozenset({"schema", "labels"})
+
+
+def put_back_records(settings: Settings, catalog: Catalog, did: Tell, notice: Tell) -> None:
+    """Make the rows that are missing of the records that are there."""
+    home = settings.home
+    order = list(_KINDS)
+    known = [kept for kept in kept_records(home) if kept.kind in _KINDS]
+    known.sort(key=lambda kept: (kept.workspace, order.index(kept.kind)))
+    count: Counter[str] = Counter()
+    for (workspace, kind), group in groupby(known, lambda kept: (kept.workspace, kept.kind)):
+        with naming(home, workspace, kind):
+            rows = catalog.in_workspace(workspace)
+            still_there = [one for one in group if kept_record(home, workspace, kind, one.name, one.version)]
+            count[kind] += _put_back(rows, _oldest_first(still_there), notice)
+    done = [f"{number} {_called(kind, number)}" for kind, number in count.items() if number]
+    if done:
+        did(f"put back into the catalog: {', '.join(done)}")
+
+
+def index_jobs(settings: Settings, catalog: Catalog, did: Tell) -> None:
+    """Let the catalog know the jobs of this home as their folders tell it, and forget those that are gone."""
+    home = settings.home
+    known = [  # read before the folders are: a row is made when its folder is there
+        (catalog.in_workspace(name), row)
+        for name in catalog.workspaces()
+        for row in catalog.in_workspace(name).jobs(archived=None)
+    ]
+    there = {record.name: record for record in _jobs_in(home)}
+    gone: dict[str, list[str]] = {}
+    for rows, row in known:
+        is_here = row.home == str(home.path)
+        if is_here and row.name in there:
+            _update(rows, row, there.pop(row.name))
+        elif settings.catalog_url is None and not (is_here and (home.jobs / row.name / JOB).exists()):
+            gone.setdefault(row.home, []).append(row.name)  # the catalog is of this home alone
+    forgotten = sum(catalog.forget_jobs(place, names) for place, names in gone.items())
+    entered = catalog.index_jobs(list(there.values()))
+    if entered:
+        did(f"entered {entered} {'job' if entered == 1 else 'jobs'} in the catalog")
+    if forgotten:
+        did(f"took {forgotten} {'job' if forgotten == 1 else 'jobs'} out of it whose folders are not here")
+
+
+def _called(kind: str, number: int) -> str:
+    word = "data asset" if kind == AssetKind.DATA else kind
+    return word if number == 1 else f"{word}s"
+
+
+def _put_back(rows: Catalog, kept: Iterable[Kept], notice: Tell) -> int:
+    count = 0
+    for one in kept:
+        try:
+            values = {key: value for key, value in one.content.items() if key not in _NO_FIELDS}
+            record = _KINDS[one.kind](values)
+        except (TypeError, ValueError, KeyError) as error:
+            notice(f"the record of {one.kind} {one.name} is damaged, and was passed over: {error}")
+            continue
+        if rows.put_back(record):
+            count += 1
+            if isinstance(record, AssetRecord):
+                for label in one.content.get("labels", ()):
+                    rows.set_label(record.kind, record.name, label, record.version)
+    return count
+
+
+def _oldest_first(kept: Iterable[Kept]) -> list[Kept]:
+    """Order versions as they were made: the last one of them is the latest."""
+    return sorted(kept, key=lambda one: (str(one.content.get("created_at", "")), _number(one.version)))
+
+
+def _number(version: str | None) -> int:
+    return int(version) if version is not None and version.isascii() and version.isdigit() else 0
+
+
+def _jobs_in(home: Home) -> Iterable[JobRecord]:
+    for path in sorted(home.jobs.iterdir()) if home.jobs.is_dir() else ():
+        try:
+            yield job_record(JobFolder(Path(path)).read(), home)
+        except RequestError:
+            continue
+
+
+def _update(rows: Catalog, row: JobRecord, there: JobRecord) -> None:
+    """Tell the catalog how a job stands, where it says something else."""
+    if row.is_archived != there.is_archived:
+        rows.archive_job(row.name, there.is_archived)
+    says = (row.status, row.started_at, row.ended_at, row.starts, row.summary)
+    if says != (there.status, there.started_at, there.ended_at, there.starts, there.summary):
+        rows.put_job_state(
+            row.name,
+            status=there.status,
+            started_at=there.started_at,
+            ended_at=there.ended_at,
+            starts=there.starts,
+            summary=there.summary,
+        )
