@@ -210,7 +210,7 @@ class VersionedAssets:
                 "restore it"
             )
         which = f"version {version!r}" if version is not None else f"label {label!r}"
-        return UnknownResourceError(f"{self.kind} {name} has no {which}; there are {there}")
+        return UnknownResourceError(f"{self.kind} {name} has no {which}; its versions: {there}")
 
 
 _IDS = {AssetKind.MODEL: "models", AssetKind.ENVIRONMENT: "environments", AssetKind.DATA: "data"}

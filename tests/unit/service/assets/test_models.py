@@ -153,9 +153,9 @@ def test_what_is_not_there_is_named_with_what_is(workspace: Workspace, model: Pa
     workspace.models.create(None, typed(name="hearts", path="net"))
     with pytest.raises(UnknownResourceError, match=r"no model called 'heart' .*; did you mean 'hearts'\?"):
         workspace.models.show("heart")
-    with pytest.raises(UnknownResourceError, match="model hearts has no version '3'; there are 1"):
+    with pytest.raises(UnknownResourceError, match="model hearts has no version '3'; its versions: 1"):
         workspace.models.show("hearts", "3")
-    with pytest.raises(UnknownResourceError, match="model hearts has no label 'best'; there are 1"):
+    with pytest.raises(UnknownResourceError, match="model hearts has no label 'best'; its versions: 1"):
         workspace.models.show("hearts", label="best")
     with pytest.raises(UnknownResourceError):
         workspace.models.archive("heart")
