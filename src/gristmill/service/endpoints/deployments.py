@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gristmill.catalog.records import DeploymentRecord, EndpointRecord
-from gristmill.engine.environment import choose_interpreter
 from gristmill.errors import ResourceStateError, SpecError, UnknownResourceError
-from gristmill.service.assets.git import git_state
-from gristmill.service.code_files import keep_code
-from gristmill.service.endpoints.kept_document import CODE, INPUT_LIST, kept_document, load_kept
-from gristmill.service.endpoints.records import forget_deployment, put_deployment
-from gristmill.service.endpoints.references import References
-from gristmill.service.endpoints.registering import register_inline
-from gristmill.service.endpoints.views import RECORDED, DeploymentView, default_of
-from gristmill.service.script_reading import warnings_of_script
-from gristmill.spec.deployment import Loaded, read_deployment
-from gristmill.spec.overrides import Override
+from gristmill.service.endpoints.records import forget_deployment
+from gristmill.service.endpoints.views import CODE, DeploymentView, default_of
 from gristmill.spec.problems import did_you_mean
-from gristmill.spec.values import Deployment
 from gristmill.storage.contents import Contents
 
 if TYPE_CHECKING:
     from gristmill.service.job_resource import JobResource
     from gristmill.service.workspace import Workspace
-
-#: Newer than any: what ours cannot read, the deployment's own, which is not there yet, may.
-_ANY_PYTHON = (3, 99, 0)
-_NAMES = (("name", "--name"), ("endpoint_name", "--endpoint-name"))
+    from gristmill.spec.overrides import Override
 
 
 class Deployments:
@@ -79,12 +65,12 @@ class Deployments:
         CatalogError
             The catalog cannot be used.
         """
-        loaded = read_deployment(file, overrides, References(lambda: self._workspace))
-        view = self._put(loaded, check_script=check_script)
+        from gristmill.service.endpoints.revising import created  # with all that a deployment file needs
+
+        record, notices = created(self._workspace, file, overrides, check_script=check_script)
         if set_default:
-            self._workspace.endpoints.set_default(view.endpoint_name, view.name)
-            view = replace(view, is_default=True)
-        return view
+            self._workspace.endpoints.set_default(record.endpoint, record.name)
+        return self._view(record, notices=notices)
 
     def show(self, endpoint: str, name: str) -> DeploymentView:
         """Return a deployment.
@@ -117,26 +103,17 @@ class Deployments:
         SpecError
             Something is wrong with what changes: one line for each mistake.
         """
-        references = References(lambda: self._workspace)
+        from gristmill.service.endpoints.revising import replaced, updated  # as in `create`
+
         if file is not None:
-            names = [
-                Override(path=key, value=given, origin=f"{option} {given}")
-                for (key, option), given in zip(_NAMES, (name, endpoint), strict=True)
-                if given is not None
-            ]
-            loaded = read_deployment(file, [*overrides, *names], references)
-            endpoint, name = _named(loaded.deployment)
-            self.record(endpoint, name)
-            return self._put(loaded)
+            record, notices = replaced(self._workspace, file, overrides, endpoint=endpoint, name=name)
+            return self._view(record, notices=notices)
         if name is None or endpoint is None:
             raise SpecError(
                 "which deployment is to be changed? give --name and --endpoint-name, or a file that has both"
             )
-        record = self.record(endpoint, name)
-        renamed = [one.origin for one in overrides if one.path in ("name", "endpoint_name")]
-        if renamed:
-            raise SpecError(f"{renamed[0]}: a deployment keeps its name; create another one with that name")
-        return self._put(load_kept(record, overrides, references, self._contents), record)
+        record, notices = updated(self._workspace, self.record(endpoint, name), overrides)
+        return self._view(record, notices=notices)
 
     def delete(self, endpoint: str, name: str) -> bool:
         """Remove a deployment, never its jobs; say whether it was there.
@@ -204,48 +181,6 @@ class Deployments:
             f"endpoint {endpoint} has no deployment called {name!r}{did_you_mean(name, known)}; {named}"
         )
 
-    def load(self, record: DeploymentRecord, overrides: Sequence[Override] = ()) -> Loaded:
-        """Load what a row holds, with settings over its own; as `load_kept`."""
-        return load_kept(record, overrides, References(lambda: self._workspace), self._contents)
-
-    def _put(
-        self, loaded: Loaded, before: DeploymentRecord | None = None, *, check_script: bool = True
-    ) -> DeploymentView:
-        """Make a row of what was loaded, unless it is there already."""
-        deployment = loaded.deployment
-        endpoint, name = _named(deployment)
-        self._workspace.endpoints.record(endpoint)
-        warned = _warnings(deployment) if check_script else ()
-        contents, told = self._keep_files(deployment, before)
-        document = kept_document(loaded, register_inline(self._workspace, loaded))
-        notices = (*deployment.notices, *warned, *told)
-        there = self._workspace.catalog.deployment(endpoint, name)
-        if there is not None and _is_same(there, document, contents):
-            return self._view(there, notices=(*notices, f"nothing has changed in revision {there.revision}"))
-        is_old_code = before is not None and before.contents.get(CODE) == contents.get(CODE)
-        recorded = before.document.get(RECORDED) if before is not None and is_old_code else None
-        recorded = recorded or _recorded(deployment)
-        record = DeploymentRecord(
-            endpoint=endpoint, name=name, document={**document, RECORDED: recorded}, contents=contents
-        )
-        return self._view(put_deployment(self._workspace, record, there), notices=notices)
-
-    def _keep_files(
-        self, deployment: Deployment, before: DeploymentRecord | None
-    ) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Keep the user's files that a deployment needs; return their keys, and what is to be told."""
-        contents: dict[str, str] = {}
-        notices: tuple[str, ...] = ()
-        kept = before.contents.get(CODE) if before is not None else None
-        if kept is not None and deployment.code == self._contents.path(kept):
-            contents[CODE] = kept
-        elif not deployment.is_generated:
-            home = self._workspace.settings.home
-            contents[CODE], notices = keep_code(deployment.code, deployment.scoring_script, home)
-        if deployment.settings.input_list is not None:
-            contents[INPUT_LIST] = self._contents.put(deployment.settings.input_list)
-        return contents, notices
-
     def _view(
         self,
         record: DeploymentRecord,
@@ -262,39 +197,3 @@ class Deployments:
             is_default=above is not None and default_of(above) == record.name,
             notices=notices,
         )
-
-
-def _named(deployment: Deployment) -> tuple[str, str]:
-    """Return the names of the endpoint and the deployment.
-
-    Raises
-    ------
-    SpecError
-        One is missing.
-    """
-    missing = [
-        f"{deployment.source}: {key}: is missing; give it, here or with {option}"
-        for key, option in _NAMES
-        if getattr(deployment, key) is None
-    ]
-    if missing:
-        raise SpecError(*missing)
-    return str(deployment.endpoint_name), str(deployment.name)
-
-
-def _warnings(deployment: Deployment) -> tuple[str, ...]:
-    """Refuse a script that is sure to fail (contract, section 8), and tell what looks wrong."""
-    is_built = deployment.packages is not None
-    python = _ANY_PYTHON if is_built else choose_interpreter(deployment.python).version
-    return warnings_of_script(deployment, python)
-
-
-def _is_same(there: DeploymentRecord, document: dict[str, Any], contents: dict[str, str]) -> bool:
-    kept = {key: value for key, value in there.document.items() if key != RECORDED}
-    return kept == document and dict(there.contents) == contents
-
-
-def _recorded(deployment: Deployment) -> dict[str, Any]:
-    """Return where a deployment comes from."""
-    git = None if deployment.is_generated else git_state(deployment.code)
-    return {"source": str(deployment.source), "git": git.to_json() if git is not None else None}

@@ -15,7 +15,7 @@ from gristmill.catalog.records import DeploymentRecord
 from gristmill.errors import RequestError, ResourceStateError, SpecError
 from gristmill.run.job_folder import Origin, Status
 from gristmill.service.endpoints.data_places import input_of, output_folder
-from gristmill.service.endpoints.kept_document import called
+from gristmill.service.endpoints.kept_document import called, load_kept
 from gristmill.service.endpoints.views import RECORDED, default_of
 from gristmill.service.job_resource import JobResource, find_job
 from gristmill.service.request import RunRequest
@@ -104,7 +104,7 @@ def invoke(workspace: Workspace, request: InvokeRequest) -> JobResource:
     if output_file_name is not None:
         named = Override(path="output_file_name", value=output_file_name, origin="outputs")
         settings = [named, *settings]
-    deployment = workspace.deployments.load(record, settings).deployment
+    deployment = load_kept(workspace, record, settings).deployment
     submitted = workspace.queue.submit(
         RunRequest(
             deployment=replace(deployment, notices=_of_today(deployment.notices, record)),

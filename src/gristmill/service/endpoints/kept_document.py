@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gristmill.catalog.records import DeploymentRecord
-from gristmill.service.endpoints.views import RECORDED
+from gristmill.service.endpoints.references import References
+from gristmill.service.endpoints.views import CODE, RECORDED
 from gristmill.spec.deployment import Loaded, load_document
 from gristmill.spec.overrides import Override
-from gristmill.spec.references import Resolve
 from gristmill.spec.tree import plain
 from gristmill.storage.contents import Contents
 
-CODE, INPUT_LIST = "code", "input_list"
-"""What of a deployment lies in the content store."""
+if TYPE_CHECKING:
+    from gristmill.service.workspace import Workspace
+
+INPUT_LIST = "input_list"
+"""The name under which a deployment has the content that is its list of inputs."""
 _OURS = "gristmill"
 
 
@@ -49,21 +52,17 @@ def kept_document(loaded: Loaded, references: Mapping[str, str]) -> dict[str, An
     return {**values, **({_OURS: ours} if ours else {})}
 
 
-def load_kept(
-    record: DeploymentRecord, overrides: Sequence[Override], resolve: Resolve, contents: Contents
-) -> Loaded:
+def load_kept(workspace: Workspace, record: DeploymentRecord, overrides: Sequence[Override] = ()) -> Loaded:
     """Load a deployment from the catalog.
 
     Parameters
     ----------
+    workspace
+        Where what it names is registered.
     record
         The deployment.
     overrides
         Settings that stand above its own.
-    resolve
-        Puts its model and its environment in place of their names.
-    contents
-        Where its code lies.
 
     Raises
     ------
@@ -72,6 +71,7 @@ def load_kept(
     HomeError
         Its code is not there any more.
     """
+    contents = Contents(workspace.settings.home.contents)
     values = {key: value for key, value in record.document.items() if key != RECORDED}
     if CODE in record.contents:
         code = str(contents.path(record.contents[CODE]))
@@ -80,6 +80,7 @@ def load_kept(
         listed = str(contents.path(record.contents[INPUT_LIST]))
         values[_OURS] = {**(values.get(_OURS) or {}), INPUT_LIST: listed}
     source = Path((record.document.get(RECORDED) or {}).get("source") or "deployment.yml")
+    resolve = References(lambda: workspace)
     return load_document(values, source, overrides, resolve, called=called(record))
 
 

@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from gristmill.catalog.records import DeploymentRecord, EndpointRecord
+from gristmill.catalog.rows import utc_now
 from gristmill.errors import GristmillError
-from gristmill.run.job_folder import utc_now
 from gristmill.service.assets.records import forget_record, keep_record
 from gristmill.settings import Settings
 

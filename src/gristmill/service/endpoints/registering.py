@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from gristmill.spec.deployment import Loaded
 from gristmill.spec.overrides import Override
+from gristmill.spec.packages import Packages
 from gristmill.spec.schema import Environment, Model
 
 if TYPE_CHECKING:
     from gristmill.service.workspace import Workspace
 
+Said = tuple[str, object]
+"""A key and its value."""
 _MODEL, _ENVIRONMENT = "model", "environment"
 
 
@@ -41,43 +44,44 @@ def register_inline(workspace: Workspace, loaded: Loaded) -> dict[str, str]:
     ours = f"{file.endpoint_name}-{file.name}"
     found = {}
     if file.model is not None and _MODEL not in loaded.references:
-        view = workspace.models.create(None, list(_model(file.model, ours)))
+        view = workspace.models.create(None, _overrides(_MODEL, _model(file.model, ours)))
         found[_MODEL] = f"azureml:{view.name}:{view.version}"
     is_inline = _ENVIRONMENT in loaded.root.entries and _ENVIRONMENT not in loaded.references
     if is_inline and file.environment is not None and packages is not None:
-        view = workspace.environments.create(None, list(_environment(file.environment, loaded, ours)))
+        said = _environment(file.environment, packages, ours)
+        view = workspace.environments.create(None, _overrides(_ENVIRONMENT, said))
         found[_ENVIRONMENT] = f"azureml:{view.name}:{view.version}"
     return found
 
 
-def _model(model: Model, ours: str) -> Iterator[Override]:
-    yield _said("name", model.name or ours)
+def _model(model: Model, ours: str) -> Iterator[Said]:
+    yield "name", model.name or ours
     for key in ("version", "type", "description", "stage"):
         if (value := getattr(model, key)) is not None:
-            yield _said(key, value)
+            yield key, value
     for key in ("tags", "properties"):
         if value := getattr(model, key):
-            yield _said(key, value)
-    yield _said("path", model.path)
+            yield key, value
+    yield "path", model.path
 
 
-def _environment(environment: Environment, loaded: Loaded, ours: str) -> Iterator[Override]:
-    yield _said("name", environment.name or ours)
+def _environment(environment: Environment, packages: Packages, ours: str) -> Iterator[Said]:
+    yield "name", environment.name or ours
     for key in ("version", "image", "description", "os_type"):
         if (value := getattr(environment, key)) is not None:
-            yield _said(key, value)
+            yield key, value
     if environment.tags:
-        yield _said("tags", environment.tags)
-    packages = loaded.deployment.packages
-    assert packages is not None
+        yield "tags", environment.tags
     pip = [line.text for line in packages.pip]
     dependencies: list[object] = [line.text for line in packages.conda]
-    conda = {
-        **({"channels": list(packages.channels)} if packages.channels else {}),
-        "dependencies": [*dependencies, *([{"pip": pip}] if pip else [])],
-    }
-    yield _said("conda_file", conda)
+    yield (
+        "conda_file",
+        {
+            **({"channels": list(packages.channels)} if packages.channels else {}),
+            "dependencies": [*dependencies, *([{"pip": pip}] if pip else [])],
+        },
+    )
 
 
-def _said(path: str, value: object) -> Override:
-    return Override(path=path, value=value, origin=f"the deployment's {path}")
+def _overrides(key: str, said: Iterator[Said]) -> list[Override]:
+    return [Override(path=path, value=value, origin=f"the deployment's {key}") for path, value in said]

@@ -14,6 +14,8 @@ from gristmill.spec.values import ErrorThreshold, OutputAction
 
 RECORDED = "recorded"
 """The key of a deployment's document under which stands what is no key of a deployment file."""
+CODE = "code"
+"""The name under which a deployment has the content that is its code."""
 _SUCCEEDED = "Succeeded"
 
 

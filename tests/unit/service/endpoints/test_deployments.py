@@ -12,6 +12,7 @@ import pytest
 
 from gristmill.errors import HomeError, ResourceStateError, SpecError, UnknownResourceError
 from gristmill.service.assets.records import kept_record, kept_records
+from gristmill.service.endpoints.kept_document import load_kept
 from gristmill.service.endpoints.views import DeploymentView
 from gristmill.service.workspace import Workspace
 from gristmill.spec.overrides import Override, parse_set
@@ -50,12 +51,12 @@ def test_a_deployment_is_shown_in_the_keys_of_its_file(workspace: Workspace) -> 
 
 
 def test_a_deployment_loads_again_when_all_of_its_files_are_gone(workspace: Workspace, project: Path) -> None:
-    before = workspace.deployments.load(created(workspace).record).deployment
+    before = load_kept(workspace, created(workspace).record).deployment
     for path in (project / "src", project / "data"):
         shutil.rmtree(path)
     for path in (FILE, project / "model.bin"):
         path.unlink()
-    after = workspace.deployments.load(workspace.deployments.record("heart", "first")).deployment
+    after = load_kept(workspace, workspace.deployments.record("heart", "first")).deployment
     assert after == before
     assert (after.code / after.scoring_script).read_text().startswith("def run")
     assert after.model is not None
@@ -288,7 +289,7 @@ def test_a_list_of_inputs_is_kept_with_the_deployment(workspace: Workspace, proj
     (project / "list.txt").write_text("data/a.txt\n")
     view = created(workspace, "gristmill.input_list=list.txt")
     (project / "list.txt").unlink()
-    listed = workspace.deployments.load(view.record).deployment.settings.input_list
+    listed = load_kept(workspace, view.record).deployment.settings.input_list
     assert listed is not None
     assert listed.read_text() == "data/a.txt\n"
 
@@ -298,9 +299,15 @@ def test_a_deployment_whose_code_lies_in_another_home_is_shown_all_the_same(work
     shutil.rmtree(workspace.settings.home.contents, onerror=_made_writable)
     assert workspace.deployments.show("heart", "first").code is None
     with pytest.raises(HomeError, match="create what it belongs to again"):
-        workspace.deployments.load(workspace.deployments.record("heart", "first"))
+        load_kept(workspace, workspace.deployments.record("heart", "first"))
 
 
 def _made_writable(remove: Callable[..., object], path: str, _: object) -> None:
     os.chmod(os.path.dirname(path), 0o700)
     remove(path)
+
+
+def test_what_cannot_be_registered_is_named_with_its_key(workspace: Workspace) -> None:
+    with pytest.raises(SpecError, match="the deployment's model: name: must be letters, digits"):
+        created(workspace, "model.name=my model")
+    assert workspace.deployments.list("heart") == []

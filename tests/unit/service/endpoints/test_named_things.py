@@ -8,6 +8,7 @@ import pytest
 
 from gristmill.catalog.records import AssetKind
 from gristmill.errors import SpecError
+from gristmill.service.endpoints.kept_document import load_kept
 from gristmill.service.endpoints.references import load_resolved
 from gristmill.service.workspace import Workspace
 from gristmill.spec.overrides import Override, parse_set
@@ -131,7 +132,7 @@ def test_a_created_deployment_keeps_the_version_that_was_newest(workspace: Works
     view = workspace.deployments.create(FILE, [parse_set("model=azureml:hearts@latest")])
     registered(workspace, "newer")
     assert view.to_json()["model"] == "azureml:hearts:1"
-    model = workspace.deployments.load(view.record).deployment.model
+    model = load_kept(workspace, view.record).deployment.model
     assert model is not None
     assert model.path.read_text() == "a model"
 
@@ -145,7 +146,7 @@ def test_an_inline_environment_is_registered_and_found_again(workspace: Workspac
     for name in ("conda.yml", "requirements.txt"):
         (project / name).unlink()
     assert view.to_json()["environment"] == "azureml:heart-first:1"
-    packages = workspace.deployments.load(view.record).deployment.packages
+    packages = load_kept(workspace, view.record).deployment.packages
     assert packages is not None
     assert [line.text for line in packages.pip] == ["pandas==2.2"]
     assert [line.text for line in packages.conda] == ["python=3.11", "pip"]
