@@ -20,6 +20,7 @@ PAGES = (
     "tuning.md",
     "mlflow-models.md",
     "coming-from-azure-ml.md",
+    "endpoints.md",
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
