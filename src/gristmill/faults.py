@@ -85,6 +85,9 @@ RUNNER_POINTS = ("runner.dealt", "runner.idle", "runner.unlocked", "slot.done")
 ASSET_POINTS = ("asset.before_row", "asset.after_row")
 """Those that only the naming of a model, an environment or data meets, after its content is kept."""
 
+JOB_REMOVAL_POINTS = ("delete.after_row", "delete.after_output", "delete.after_parts", "delete.after_name")
+"""Those that only a job that is deleted or pruned meets."""
+
 WORKER_POINTS = (
     "worker.files.taken",
     "worker.part.before_write",

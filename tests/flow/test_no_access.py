@@ -137,3 +137,28 @@ def test_what_may_not_be_touched_is_refused_with_the_remedy(
     ended = plain.run(*words, GRISTMILL_HOME=str(plain.root / home))
 
     check_refused(plain, ended, told)
+
+
+def test_a_home_that_may_only_be_read_is_named(plain: PlainMill) -> None:
+    plain.write("home/catalog.db", "")
+    (plain.home / "catalog.db").chmod(0o400)
+    plain.home.chmod(0o500)
+
+    ended = plain.type("model", "list")
+
+    assert (ended.status, ended.out) == (1, "")
+    assert f"the catalog {plain.home}/catalog.db cannot be opened: Permission denied" in ended.err
+    assert "set GRISTMILL_HOME to a folder that you can write" in ended.err
+
+
+def test_a_job_that_may_not_be_removed_is_named(plain: PlainMill) -> None:
+    plain.write("home/jobs/j/job.json", "{")
+    (plain.home / "jobs").chmod(0o500)
+
+    ended = plain.type("job", "delete", "j", "--yes")
+
+    assert (ended.status, ended.out) == (2, "")
+    assert (
+        f"job j cannot be removed: something in it cannot be removed; give yourself access to {plain.home}"
+        in (ended.err)
+    )

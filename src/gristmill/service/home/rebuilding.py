@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gristmill.catalog.records import (
     AssetKind,
@@ -22,6 +22,8 @@ from gristmill.run.job_folder import JobFolder
 from gristmill.run.making import JOB
 from gristmill.service.assets.naming import naming
 from gristmill.service.assets.records import Kept, kept_record, kept_records
+from gristmill.service.assets.registering import asset_record
+from gristmill.service.endpoints.records import DEPLOYMENT, ENDPOINT
 from gristmill.service.queue.index import job_record
 from gristmill.settings import Home, Settings
 
@@ -31,24 +33,15 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 _Record = EndpointRecord | DeploymentRecord | AssetRecord | ResourceRecord
 
-#: How the records of each kind are read. A deployment's comes after its endpoint's.
-_KINDS: dict[str, Callable[[dict[str, Any]], _Record]] = {
-    "endpoint": lambda values: EndpointRecord(**values),
-    "deployment": lambda values: DeploymentRecord(**values),
-    **dict.fromkeys(AssetKind, lambda values: AssetRecord(**{**values, "kind": AssetKind(values["kind"])})),
-    **dict.fromkeys(
-        ResourceKind, lambda values: ResourceRecord(**{**values, "kind": ResourceKind(values["kind"])})
-    ),
-}
-_NO_FIELDS = frozenset({"schema", "labels"})
+#: A deployment's record comes after its endpoint's.
+_KINDS: tuple[str, ...] = (ENDPOINT, DEPLOYMENT, *AssetKind, *ResourceKind)
 
 
 def put_back_records(settings: Settings, catalog: Catalog, did: Tell, notice: Tell) -> None:
     """Make the rows that are missing of the records that are there."""
     home = settings.home
-    order = list(_KINDS)
     known = [kept for kept in kept_records(home) if kept.kind in _KINDS]
-    known.sort(key=lambda kept: (kept.workspace, order.index(kept.kind)))
+    known.sort(key=lambda kept: (kept.workspace, _KINDS.index(kept.kind)))
     count: Counter[str] = Counter()
     for (workspace, kind), group in groupby(known, lambda kept: (kept.workspace, kept.kind)):
         with naming(home, workspace, kind):
@@ -93,17 +86,27 @@ def _put_back(rows: Catalog, kept: Iterable[Kept], notice: Tell) -> int:
     count = 0
     for one in kept:
         try:
-            values = {key: value for key, value in one.content.items() if key not in _NO_FIELDS}
-            record = _KINDS[one.kind](values)
+            record, labels = _record_of(one)
         except (TypeError, ValueError, KeyError) as error:
             notice(f"the record of {one.kind} {one.name} is damaged, and was passed over: {error}")
             continue
         if rows.put_back(record):
             count += 1
             if isinstance(record, AssetRecord):
-                for label in one.content.get("labels", ()):
+                for label in labels:
                     rows.set_label(record.kind, record.name, label, record.version)
     return count
+
+
+def _record_of(kept: Kept) -> tuple[_Record, tuple[str, ...]]:
+    if kept.kind in list(AssetKind):
+        return asset_record(kept.content)
+    values = {key: value for key, value in kept.content.items() if key != "schema"}
+    if kept.kind == ENDPOINT:
+        return EndpointRecord(**values), ()
+    if kept.kind == DEPLOYMENT:
+        return DeploymentRecord(**values), ()
+    return ResourceRecord(**{**values, "kind": ResourceKind(kept.kind)}), ()
 
 
 def _oldest_first(kept: Iterable[Kept]) -> list[Kept]:

@@ -1,7 +1,8 @@
-"""How a job is removed: its output to another place, where that is kept, then its folder.
+"""How a job is removed: its output to another place, where that is kept, its parts, then its folder.
 
-``job.json`` gets another name first: a folder without one is no job, and that name says why. So a kill in the
-middle leaves what `repair`, or the next job of that name, clears away.
+There ``job.json`` gets another name first: a folder without one is no job, and that name says why. So a kill
+before that leaves a job that can be removed again, a kill after it what `repair`, or the next job of that
+name, clears away.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gristmill.errors import HomeError, in_words
+from gristmill.faults import reach
 from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.making import JOB
 from gristmill.service.home.space import room_of
@@ -71,11 +73,14 @@ class Removal:
                 self.target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 os.rename(self.output, self.target)
                 sync_folder(self.target.parent)
+            reach("delete.after_output")
+            if self.staging is not None:
+                remove_tree(self.staging)
+            reach("delete.after_parts")
             with suppress(FileNotFoundError):
                 os.rename(self.folder / JOB, self.folder / REMOVED_JOB)
             sync_folder(self.folder)
-            if self.staging is not None:
-                remove_tree(self.staging)
+            reach("delete.after_name")
             remove_tree(self.folder)
             if self.folder.exists():
                 raise PermissionError(1, "something in it cannot be removed", str(self.folder))

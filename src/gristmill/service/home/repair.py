@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gristmill.errors import GristmillError
+from gristmill.service.home.keeping import keep_missing_records
 from gristmill.service.home.leftovers import (
     remove_half_contents,
     remove_half_jobs,
@@ -64,6 +65,7 @@ def repair(settings: Settings) -> Repaired:
         try:
             with _catalog(settings, done) as catalog:
                 put_back_records(settings, catalog, done.append, notices.append)
+                keep_missing_records(settings, catalog, done.append)
                 index_jobs(settings, catalog, done.append)
                 remove_unused_contents(settings.home, catalog, done.append)
         except GristmillError as error:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gristmill.errors import JobStateError, RequestError, UnknownJobError
+from gristmill.faults import reach
 from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.making import JOB
 from gristmill.service.home.held_job import alone, folder_of
@@ -149,6 +150,7 @@ class Retention:
         """Remove a job that somebody holds: its row first, since a folder without one is entered again."""
         if self._has_catalog:
             self._catalog().forget_jobs(str(self._home.path), [folder.name])
+        reach("delete.after_row")
         return removal_of(folder, job, self._home, keep_outputs=keep_outputs).done()
 
     def _ended(self) -> Iterator[Job]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -173,6 +174,19 @@ def test_a_damaged_record_is_named_and_passed_over(workspace: Workspace) -> None
     assert "put back into the catalog: 1 endpoint" in did.done
     assert len(did.notices) == 1
     assert did.notices[0].startswith("the record of endpoint bad is damaged, and was passed over")
+
+
+def test_records_that_were_lost_are_written_again(workspace: Workspace, tmp_path: Path) -> None:
+    home = workspace.settings.home
+    before = filled(workspace, tmp_path)
+    shutil.rmtree(home.records)
+
+    did = repaired(workspace)
+
+    assert did.done == (f"wrote 7 records that were missing in {home.records}",)
+    lose(home)
+    repaired(workspace)
+    assert held_by(workspace) == before
 
 
 def test_rows_of_jobs_follow_their_folders(workspace: Workspace, make_job: MakeJob) -> None:
