@@ -128,6 +128,8 @@ BARS: tuple[Target, ...] = (
     _most(
         "P6-wall", "poisons", 1.3, "×", "seven poisons, 10,000 files: wall less deaths, timeouts; clean = 1"
     ),
+    _most("P9-p50", "warm", 0.2, "s", "a small job, warm: from accepted to its first outcome, median"),
+    _most("P9-p95", "warm", 0.2, "s", "a small job, warm: the same, 95 of 100 jobs within"),
     _least("tune-forest", "tuning", 0.9, "×", "tune's choice against a grid: a call costs more than a file"),
     _least("tune-magika", "tuning", 0.9, "×", "tune's choice against a grid: Magika"),
     _least("tune-service", "tuning", 0.9, "×", "tune's choice against a grid: a script that only waits"),

@@ -52,8 +52,6 @@ class RunIdentity:
 
 
 EngineFactory = Callable[[Job, RunIdentity], Engine]
-#: Returns the mark that every process of a start carries.
-NameRun = Callable[[Job], str]
 
 
 def begins_rerun(job: Job, ledger: Ledger, *, is_asked_for: bool) -> bool:
@@ -78,7 +76,7 @@ class Execution:
         cancel_reason: Callable[[], str | None] = lambda: None,
         *,
         rerun: bool = False,
-        name_run: NameRun = lambda job: uuid.uuid4().hex,
+        name_run: Callable[[Job], str] = lambda job: uuid.uuid4().hex,
     ) -> None:
         """Take the job's lock and read its past.
 
@@ -93,7 +91,7 @@ class Execution:
         rerun
             Whether what failed in a job that has published its output is to be scored again.
         name_run
-            Returns the mark of this start: a new one, unless processes are used that have one already.
+            Returns the mark of this start's processes: a new one, unless they have one already.
 
         Raises
         ------

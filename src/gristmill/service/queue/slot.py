@@ -20,11 +20,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gristmill.engine.warm_pool import WarmPool
 from gristmill.errors import GristmillError, JobStateError
 from gristmill.faults import reach
 from gristmill.run.job_folder import JobFolder
 from gristmill.service.beginning import Beginning
 from gristmill.service.running import RunningJob
+from gristmill.service.warming import warm_folder
 from gristmill.settings import Home
 
 _LOOK_EVERY_S = 0.3
@@ -80,14 +82,23 @@ class SlotProcess:
         self._home = home
         self._channel = channel
         self._folder = JobFolder(home.jobs)
-        self._beginning = Beginning(home, self._say)
+        self._pool = WarmPool(warm_folder(home), sys.executable)
+        self._beginning = Beginning(home, self._say, self._pool)
 
     def serve(self) -> None:
-        """Run what the runner names, until it wants no more."""
+        """Run what the runner names, until it wants no more; in between, look after workers that wait."""
         self._channel.tell(ready=True)
-        while (name := self._channel.next_job()) is not None:
-            self._channel.tell(done=name, trouble=self._run(name))
-            reach("slot.done")
+        while (name := self._channel.next_job(self._pool.due_in_s())) is not None:
+            if name:
+                trouble = self._run(name)
+                self._channel.tell(done=name, trouble=trouble, warm=self._pool.kept())
+                reach("slot.done")
+            else:
+                before = self._pool.kept().keys()
+                self._pool.tend()
+                if self._pool.kept().keys() != before:
+                    self._channel.tell(warm=self._pool.kept())
+        self._pool.close()
 
     def _run(self, name: str) -> str | None:
         """Run a job to its end; say why it could not even be written down how it ended."""
