@@ -1,6 +1,4 @@
-"""One start of a job, from the lock to the last word in ``job.json``; the same code for a new job and a
-resumed one.
-"""
+"""One start of a job, from the lock to the last word in ``job.json``; new and resumed jobs share the code."""
 
 from __future__ import annotations
 
