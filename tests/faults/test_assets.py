@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.processes import is_stopped, wait_until
+from faults.processes import go_on, is_stopped, wait_until
 from gristmill.faults import ASSET_POINTS, CONTENT_POINTS
 from gristmill.service.assets.records import kept_versions
 from gristmill.service.workspace import Workspace
@@ -119,6 +120,40 @@ def test_processes_that_register_at_once_get_a_version_for_each_content(home: Pa
     with workspace_of(home) as workspace:
         assert len(workspace.models.list("m")) == 3
         assert kept_versions(workspace.settings.home, "default", "model", "m") == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("point", "words"),
+    [
+        (
+            "content.after_rename",
+            "HomeError: model m cannot be recorded in .*: No space left on device; make",
+        ),
+        ("asset.before_row", "CatalogError: .*catalog.db cannot be used: .* full; make room there"),
+    ],
+)
+def test_a_disk_that_fills_up_before_the_row_leaves_no_version(
+    small_disk: Path, tmp_path: Path, point: str, words: str
+) -> None:
+    home = small_disk / "home"
+    path = model(tmp_path / "net", "1" * 10_000)
+    with workspace_of(home) as workspace:
+        assert workspace.models.list() == []  # the catalog is there
+    process = creating(home, path, point=point)
+    tell(process)
+    wait_until(lambda: is_stopped(process.pid), f"{point} is reached")
+    filler = small_disk / "filler"
+    with pytest.raises(OSError, match="No space left"):
+        filler.write_bytes(b"1" * (1 << 20))
+    go_on(process.pid)
+    out, err = process.communicate()
+    assert out == ""
+    assert re.match(words, err)
+    filler.unlink()
+    with workspace_of(home) as workspace:
+        assert workspace.models.list(archived=None) == []
+        assert kept_versions(workspace.settings.home, "default", "model", "m") == []
+    assert creating(home, path).communicate("\n") == ("1\n", "")
 
 
 def test_a_full_disk_leaves_no_version_and_no_content_and_room_helps(
