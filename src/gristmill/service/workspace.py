@@ -115,7 +115,7 @@ class Workspace:
         """Files and folders that scripts load, in versions."""
         from gristmill.service.assets.models import Models
 
-        return Models(self.catalog, self.settings)
+        return Models(self.catalog, self.settings, self.say)
 
     @cached_property
     def environments(self) -> RegisteredEnvironments:

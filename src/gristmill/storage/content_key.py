@@ -29,6 +29,8 @@ class Piece(NamedTuple):
     is_executable: bool
     modified_ns: int
     """When it was changed last, in nanoseconds since 1970."""
+    size_bytes: int
+    """Of a folder nothing."""
 
 
 def pieces_of(source: Path, below: Iterable[Found] | None, ours: Path) -> list[Piece]:
@@ -71,7 +73,8 @@ def _below(top: Found, found: Iterable[Found], own: object) -> Iterator[Piece]:
 def _piece(found: Found, relative: str) -> Piece:
     if found.status is not None and (found.is_folder or found.is_file):
         may_run = found.is_file and bool(found.status.st_mode & 0o111)
-        return Piece(relative, found.path, found.is_folder, may_run, found.status.st_mtime_ns)
+        size = found.status.st_size if found.is_file else 0
+        return Piece(relative, found.path, found.is_folder, may_run, found.status.st_mtime_ns, size)
     raise RequestError(f"{found.path} cannot be kept: {_what_it_is(found)}")
 
 

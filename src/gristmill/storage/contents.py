@@ -13,7 +13,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from gristmill.storage.incoming import Incoming, remove_leftovers
 from gristmill.storage.publish import sync_file_system, sync_folder
 from gristmill.storage.tree import Found, everything_below
 
+LARGE_BYTES = 1_000_000_000
+"""More than this takes seconds."""
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -40,7 +42,13 @@ class Contents:
         """
         self.folder = folder
 
-    def put(self, path: Path, *, selection: Iterable[Found] | None = None) -> str:
+    def put(
+        self,
+        path: Path,
+        *,
+        selection: Iterable[Found] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> str:
         """Keep a file or folder; safe to repeat, and the same again copies nothing.
 
         Parameters
@@ -49,6 +57,8 @@ class Contents:
             What is to be kept. Links in it are followed, loops of links left out.
         selection
             What of the folder is kept, each folder before what is in it; None: everything.
+        say
+            Is told what takes a while: to read, and to copy, more than `LARGE_BYTES`.
 
         Returns
         -------
@@ -63,10 +73,16 @@ class Contents:
             The disk is full, or the store cannot be written; nothing of it was kept.
         """
         pieces = pieces_of(Path(os.path.abspath(path)), selection, self.folder.parent)
+        size = sum(piece.size_bytes for piece in pieces)
+        how_large = f"{path}: {size / 1e9:,.1f} GB"
+        if size > LARGE_BYTES:
+            say(f"reading {how_large}")
         key = key_of(pieces, read_digest)
         try:
             remove_leftovers(self._incoming)
             if not self._touch(key):
+                if size > LARGE_BYTES:
+                    say(f"copying {how_large}")
                 self._copy(pieces, key)
         except OSError as error:
             raise HomeError(

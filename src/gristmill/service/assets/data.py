@@ -17,6 +17,8 @@ from gristmill.spec.assets import Source, Values, load_data
 from gristmill.spec.locations import as_text, location_of
 from gristmill.spec.overrides import Override
 
+MOST_COMPARED = 50_000
+"""Files whose names and sizes are compared when data is used: a fraction of a second."""
 _OPTIONS = Values(called="the data")
 
 
@@ -59,15 +61,18 @@ class RegisteredData(VersionedAssets):
     def changes(self, view: AssetView) -> tuple[str, ...]:
         """Say in a line how data differs from what was registered; nothing where it does not, or is not here.
 
+        Of more than `MOST_COMPARED` files nothing is said: to list them again takes longer than anybody who
+        starts a job would wait.
+
         Raises
         ------
         InputError
             The data cannot be read.
         """
         recorded = view.details.get("listing")
-        if recorded is None or view.path is None:
+        if recorded is None or view.path is None or recorded["files"] > MOST_COMPARED:
             return ()
-        now = listing_of(view.path, self._settings.home)
+        now = listing_of(view.path, self._settings.home, most_files=2 * MOST_COMPARED)
         return now.differences(recorded, f"data {view.name}:{view.version}")
 
     def _details(self, record: AssetRecord) -> tuple[dict[str, Any], Path | None]:

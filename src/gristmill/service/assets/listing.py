@@ -24,7 +24,7 @@ class RecordedListing:
     files: int
     size_bytes: int
     digest: str
-    """Of paths and sizes, in the order in which a job takes them."""
+    """Of paths and sizes, in the order in which a job takes them; empty where not all were listed."""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as values for JSON."""
@@ -35,14 +35,17 @@ class RecordedListing:
         if self.digest == recorded["digest"]:
             return ()
         was, now = (recorded["files"], recorded["size_bytes"]), (self.files, self.size_bytes)
-        if was == now:
+        then = f"{was[0]:,} of {was[1]:,} then"
+        if not self.digest:
+            how = f"more than {now[0]:,} files now, {then}"
+        elif was == now:
             how = "other names or sizes"
         else:
-            how = f"{now[0]:,} files of {now[1]:,} bytes now, {was[0]:,} of {was[1]:,} then"
+            how = f"{now[0]:,} files of {now[1]:,} bytes now, {then}"
         return (f"{called} has changed since it was registered: {how}",)
 
 
-def listing_of(path: Path, home: Home) -> RecordedListing:
+def listing_of(path: Path, home: Home, most_files: int | None = None) -> RecordedListing:
     """List a folder or a file with all sizes; memory stays flat, however many there are.
 
     Parameters
@@ -51,6 +54,8 @@ def listing_of(path: Path, home: Home) -> RecordedListing:
         Where the data lies.
     home
         Passed over where it lies below.
+    most_files
+        Listing ends where there are more; None: never.
 
     Raises
     ------
@@ -67,4 +72,6 @@ def listing_of(path: Path, home: Home) -> RecordedListing:
                 digest.update(b"%b%b\0%d\n" % (prefix, name, one))
             files += len(names)
             size += sum(sizes)
+            if most_files is not None and files > most_files:
+                return RecordedListing(files=most_files, size_bytes=0, digest="")
     return RecordedListing(files=files, size_bytes=size, digest=digest.hexdigest())

@@ -52,7 +52,7 @@ class Models(VersionedAssets):
         if asset.type == _MLFLOW and not (asset.path / "MLmodel").is_file():
             odd = f"model {asset.name}: its type is {_MLFLOW}, and there is no file MLmodel in {asset.path}"
             asset = replace(asset, notices=(*asset.notices, odd))
-        key = self._contents.put(asset.path)
+        key = self._contents.put(asset.path, say=self._say)
         git = git_state(asset.path)
         said = {"stage": asset.stage, "git": git.to_properties() if git is not None else {}}
         return self._register(asset, {"type": asset.type, "contents": {"model": key}}, said)

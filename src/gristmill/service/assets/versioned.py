@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +30,12 @@ class VersionedAssets:
     changeable: tuple[str, ...] = ("description", "tags", "properties", "labels")
     """What may be said anew of a version; everything else is as it was made."""
 
-    def __init__(self, catalog: Catalog, settings: Settings) -> None:
+    def __init__(
+        self, catalog: Catalog, settings: Settings, say: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._catalog = catalog
         self._settings = settings
+        self._say = say
         self._contents = Contents(settings.home.contents)
         self._registering = Registering(self.kind, catalog, settings)
 

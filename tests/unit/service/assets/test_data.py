@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gristmill.errors import SpecError, UnknownResourceError
+from gristmill.service.assets import data
 from gristmill.service.workspace import Workspace
 from unit.service.assets.options import typed, write
 
@@ -48,6 +49,21 @@ def test_data_that_grew_is_the_next_version_and_the_old_one_says_so(
     assert workspace.data.changes(second) == (
         "data d:2 has changed since it was registered: other names or sizes",
     )
+
+
+def test_so_many_files_are_not_listed_again_that_it_would_take_long(
+    workspace: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "MOST_COMPARED", 2)
+    write(folder, {f"d/{number}": "1" for number in range(2)})
+    few = workspace.data.create(None, typed(name="d", path="d"))
+    write(folder, {f"d/{number}": "1" for number in range(5)})
+    assert workspace.data.changes(few) == (
+        "data d:1 has changed since it was registered: more than 4 files now, 2 of 2 then",
+    )
+    many = workspace.data.create(None, typed(name="d", path="d"))
+    (folder / "d" / "0").unlink()
+    assert workspace.data.changes(many) == ()
 
 
 def test_the_same_files_elsewhere_are_other_data(workspace: Workspace, folder: Path) -> None:

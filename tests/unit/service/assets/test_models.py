@@ -9,6 +9,7 @@ import pytest
 from gristmill.errors import RequestError, ResourceStateError, SpecError, UnknownResourceError
 from gristmill.service.workspace import Workspace
 from gristmill.spec.overrides import parse_set
+from gristmill.storage import contents
 from unit.service.assets.options import typed, write
 
 
@@ -173,6 +174,17 @@ def test_a_model_that_cannot_be_kept_leaves_no_version(workspace: Workspace, mod
     with pytest.raises(RequestError, match="net/odd cannot be kept: it is a link to nothing"):
         workspace.models.create(None, typed(name="m", path="net"))
     assert workspace.models.list() == []
+
+
+def test_what_takes_a_while_is_told(
+    workspace: Workspace, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    workspace.say = told.append
+    monkeypatch.setattr(contents, "LARGE_BYTES", 5)
+    workspace.models.create(None, typed(name="m", path="net"))
+    workspace.models.create(None, typed(name="m", path="net"))
+    assert told == [f"{what} {model}: 0.0 GB" for what in ("reading", "copying", "reading")]
 
 
 def test_a_download_is_the_users_own(workspace: Workspace, model: Path, folder: Path) -> None:
