@@ -27,7 +27,7 @@ inputs:
     path: azureml:reviews@latest
 YAML
 SECOND="again-$(date +%s%N)"
-az ml batch-endpoint invoke --name reviews --file inputs.yml --job-name $SECOND --experiment-name feelings --out tsv --query "[name, experiment_name]"
+az ml batch-endpoint invoke --name reviews --file inputs.yml --job-name $SECOND --experiment-name feelings -o tsv --query "[name, experiment_name]"
 az ml job stream -n $SECOND
 az ml job list --query "[?experiment_name=='feelings'].status" -o tsv
 az ml batch-endpoint list-jobs --name reviews --query "length(@)"
