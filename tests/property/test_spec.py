@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gristmill.errors import SpecError
 from gristmill.spec import assets
-from gristmill.spec.deployment import load_deployment
+from gristmill.spec.deployment import load_deployment, load_document, read_deployment
 from gristmill.spec.overrides import Override
 from gristmill.spec.schema import DeploymentFile
 from gristmill.spec.tree import Mapping, Node, Place, Sequence, plain, tree
@@ -94,6 +94,12 @@ known_keys = st.sampled_from(
         *("mini_batch_size", "retry_settings", "environment_variables", "timeout", "path", "code", "workers"),
         *("scoring_script", "python", "gristmill.workers", "error_threshold", "output_file_name", "id"),
     ]
+)
+scalars_of_files = st.one_of(
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text("a1 .", max_size=6),
 )
 scalars = st.one_of(
     st.none(),
@@ -196,6 +202,12 @@ def test_garbage_in_a_file_beside_a_deployment_raises_nothing_but_a_spec_error(
         load(file, [Override(path=option, value=value, origin="--option")])
 
 
+scalars_of_files = st.one_of(
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text("a1 .", max_size=6),
+)
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(allow_nan=False), st.text(max_size=8)
 )
@@ -219,3 +231,53 @@ def _texts(node: Node) -> object:
     if isinstance(node, Sequence):
         return [_texts(item) for item in node.items]
     return node.text
+
+
+written = st.fixed_dictionaries(
+    {"code_configuration": st.just({"code": ".", "scoring_script": "score.py"})},
+    optional={
+        "description": st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
+        "tags": st.dictionaries(st.text("ab", min_size=1, max_size=3), scalars_of_files, max_size=2),
+        "mini_batch_size": st.integers(1, 10**6) | st.integers(1, 99).map(str),
+        "error_threshold": st.integers(-1, 10**6) | st.integers(0, 100).map(lambda one: f"{one}%"),
+        "settings": st.fixed_dictionaries(
+            {},
+            optional={
+                "retry_settings": st.fixed_dictionaries(
+                    {}, optional={"max_retries": st.integers(0, 9), "timeout": st.floats(0.5, 1e6)}
+                ),
+                "environment_variables": st.dictionaries(
+                    st.text("AB", min_size=1, max_size=3), scalars_of_files, max_size=2
+                ),
+                "logging_level": st.sampled_from(["DEBUG", "info", "Warning"]),
+            },
+        ),
+        "gristmill": st.fixed_dictionaries(
+            {},
+            optional={
+                "mini_batch_bytes": st.sampled_from(["64MB", "512KiB", 4096]),
+                "workers": st.just("auto"),
+            },
+        ),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def deployment_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("deployment")
+    (folder / "score.py").write_text("def run(mini_batch):\n    return mini_batch\n")
+    return folder
+
+
+@given(values=written)
+def test_what_a_catalog_keeps_of_a_deployment_loads_as_the_file_did(
+    deployment_folder: Path, values: dict[str, object]
+) -> None:
+    file = deployment_folder / "deployment.json"
+    file.write_text(json.dumps(values), encoding="utf-8")
+    loaded = read_deployment(file)
+    kept = json.loads(json.dumps(plain(loaded.root)))
+    kept["code_configuration"]["code"] = str(deployment_folder)
+    again = load_document(kept, file, called="kept").deployment
+    assert deployment_to_json(again) == deployment_to_json(loaded.deployment)

@@ -178,7 +178,7 @@ class Deployments:
         known = [one.name for one in self._workspace.catalog.deployments(endpoint)]
         named = f"it has {', '.join(sorted(known))}" if known else "it has none yet"
         raise UnknownResourceError(
-            f"endpoint {endpoint} has no deployment called {name!r}{did_you_mean(name, known)}; {named}"
+            f"endpoint {endpoint} has no deployment called {name!r} ({named}){did_you_mean(name, known)}"
         )
 
     def _view(

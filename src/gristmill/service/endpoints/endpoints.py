@@ -138,8 +138,8 @@ class Endpoints:
         if found is None:
             known = [one.name for one in self._workspace.catalog.endpoints()]
             raise UnknownResourceError(
-                f"there is no endpoint called {name!r}{did_you_mean(name, known)}; gristmill batch-endpoint "
-                f"list names those that are, gristmill batch-endpoint create --name {name} makes it"
+                f"there is no endpoint called {name!r}; gristmill batch-endpoint list names those that are, "
+                f"gristmill batch-endpoint create --name {name} makes it{did_you_mean(name, known)}"
             )
         return found
 
@@ -193,8 +193,8 @@ class Endpoints:
                 "create it first: gristmill batch-deployment create --set-default makes it the default"
             )
         raise UnknownResourceError(
-            f"endpoint {endpoint} has no deployment called {deployment!r}{did_you_mean(deployment, known)}; "
-            f"it has {', '.join(sorted(known))}"
+            f"endpoint {endpoint} has no deployment called {deployment!r} (it has "
+            f"{', '.join(sorted(known))}){did_you_mean(deployment, known)}"
         )
 
     def _view(self, record: EndpointRecord, notices: tuple[str, ...] = ()) -> EndpointView:

@@ -103,10 +103,10 @@ def test_unknown_names_are_answered_with_the_nearest(workspace: Workspace) -> No
     refused(
         workspace,
         UnknownResourceError,
-        "no deployment called 'frist'; did you mean 'first'",
+        r"no deployment called 'frist' .*did you mean 'first'",
         deployment="frist",
     )
-    with pytest.raises(UnknownResourceError, match="no endpoint called 'hart'; did you mean 'heart'"):
+    with pytest.raises(UnknownResourceError, match=r"no endpoint called 'hart'; .*did you mean 'heart'"):
         workspace.endpoints.invoke(InvokeRequest(endpoint="hart", input="data"))
 
 
