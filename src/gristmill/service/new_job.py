@@ -12,6 +12,7 @@ from gristmill.run.job_folder import Job, JobFolder, Origin, Status, utc_now
 from gristmill.run.lock import is_held
 from gristmill.service.assets.git import git_state
 from gristmill.service.overlap import check_apart
+from gristmill.service.queue.unaccepted import remove_unaccepted
 from gristmill.service.request import (
     RunRequest,
     check_format,
@@ -48,6 +49,7 @@ def new_job(request: RunRequest, origin: Origin, home: Home) -> Job:
     deployment = request.deployment
     name = request.name or free_name(made_up_name(deployment), home.jobs)
     check_name(name)
+    remove_unaccepted(JobFolder(home.jobs / name), home)
     job = Job(
         name=name,
         deployment=deployment,

@@ -8,7 +8,6 @@ free again.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +19,8 @@ from gristmill.run.job_folder import JobFolder, Origin, Status
 from gristmill.service.jobs import Jobs
 from gristmill.service.new_job import OTHER_HOME
 from gristmill.service.queue.index import job_record
-from gristmill.service.queue.line import is_being_made
 from gristmill.service.queue.making import MadeJob, make_job
+from gristmill.service.queue.unaccepted import remove_unaccepted
 from gristmill.service.queue.waking import wake
 from gristmill.service.request import RunRequest
 from gristmill.service.views import JobView
@@ -123,13 +122,8 @@ class Queue:
             return None
         if record.home == str(self._home.path):
             folder = JobFolder(self._home.jobs / record.name)
-            try:
-                is_accepted = is_being_made(folder) or folder.read().status is not Status.NOT_STARTED
-            except RequestError:
-                is_accepted = False
-            if not is_accepted:
+            if remove_unaccepted(folder, self._home):
                 self._catalog.forget_jobs(record.home, [record.name])
-                _remove(folder)
                 return None
         return Submitted(view=self._jobs.show(record.name), notices=(), was_new=False)
 
@@ -166,12 +160,3 @@ class Queue:
             raise HomeError(
                 f"the job is queued, and no runner can be started for it: {in_words(error)}; {OTHER_HOME}"
             ) from error
-
-
-def _remove(folder: JobFolder) -> None:
-    """Remove what a process was killed over before its job was accepted."""
-    try:
-        shutil.rmtree(folder.read().staging, ignore_errors=True)
-    except RequestError:
-        pass
-    shutil.rmtree(folder.path, ignore_errors=True)
