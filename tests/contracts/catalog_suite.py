@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -249,10 +250,20 @@ class CatalogSuite:
         assert catalog.job("j") == added
 
     def test_a_second_job_of_a_name_is_refused(self, catalog: Catalog, home: str) -> None:
-        catalog.add_job(JobRecord(name="j", home=home, status="Queued"))
+        catalog.add_job(JobRecord(name="j", home=home, status="Queued", created_at="first"))
 
         with pytest.raises(ResourceStateError, match="a job called j in the catalog"):
-            catalog.add_job(JobRecord(name="j", home=home, status="Queued"))
+            catalog.add_job(JobRecord(name="j", home=home, status="Queued", created_at="second"))
+
+    def test_the_same_job_again_is_no_second_job(self, catalog: Catalog, home: str) -> None:
+        job = JobRecord(name="j", home=home, status="Queued", created_at="t", idempotency_key="k")
+        catalog.index_jobs([job])
+
+        assert catalog.add_job(job) == job
+        with pytest.raises(KeyTakenError):
+            catalog.add_job(replace(job, created_at="later"))
+        with pytest.raises(ResourceStateError, match="a job called j in the catalog"):
+            catalog.add_job(replace(job, home=f"{home}/other", idempotency_key=None))
 
     def test_a_key_that_is_taken_names_its_job(self, catalog: Catalog, home: str) -> None:
         catalog.add_job(JobRecord(name="first", home=home, status="Queued", idempotency_key="k"))

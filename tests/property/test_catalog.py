@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 from pathlib import Path
@@ -35,6 +36,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.assets: list[tuple[str, str, str]] = []
         """Name, version and content, in the order in which they were made."""
         self.archived: set[tuple[str, str]] = set()
+        self.moments = itertools.count()
         self.jobs: dict[str, str | None] = {}
         """Each with its key, in the order in which they were made."""
 
@@ -116,7 +118,8 @@ class CatalogMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES, key=KEYS)
     def add_job(self, name: str, key: str | None) -> None:
-        record = JobRecord(name=name, home="h", status="Queued", idempotency_key=key)
+        made_at = str(next(self.moments))
+        record = JobRecord(name=name, home="h", status="Queued", created_at=made_at, idempotency_key=key)
         holder = next((job for job, held in self.jobs.items() if held == key is not None), None)
         if holder is not None:
             with pytest.raises(KeyTakenError) as refused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -20,29 +19,27 @@ class JobRows(WorkspaceRows):
     """What is done with jobs."""
 
     def add_job(self, record: JobRecord) -> JobRecord:
-        """Enter a new job.
+        """Enter a new job; safe to repeat.
 
         Raises
         ------
         KeyTakenError
             A job was made under its idempotency key before.
         ResourceStateError
-            There is a job of that name already.
+            There is another job of that name.
         """
         made = replace(record, created_at=record.created_at or utc_now())
-        ticket = uuid.uuid4().hex
 
         def work(connection: Connection) -> JobRecord:
-            if connection.execute(
-                select(JOBS.c.id).where(JOBS.c.ticket == ticket, self._is_job(made.name))
-            ).first():
-                return made  # the connection was lost after this had been done
+            there = self._job(connection, made.name)
+            if there is not None and (there.home, there.created_at) == (made.home, made.created_at):
+                return there  # somebody has found its folder; or the connection was lost when this was done
             self._check_key(connection, made.idempotency_key)
-            if self._job(connection, made.name) is not None:
+            if there is not None:
                 raise ResourceStateError(
                     f"there is a job called {made.name} in the catalog already; choose another --job-name"
                 )
-            self._insert_job(connection, made, ticket)
+            self._insert_job(connection, made)
             return made
 
         return self._write(work)
@@ -62,9 +59,7 @@ class JobRows(WorkspaceRows):
                 if self._job(connection, record.name) is None:
                     key = record.idempotency_key
                     taken = key is not None and self._job_under(connection, key) is not None
-                    self._insert_job(
-                        connection, replace(record, idempotency_key=None) if taken else record, ""
-                    )
+                    self._insert_job(connection, replace(record, idempotency_key=None) if taken else record)
                     missing += 1
             return missing
 
@@ -152,8 +147,8 @@ class JobRows(WorkspaceRows):
         if taken is not None:
             raise KeyTakenError(f"job {taken.name} was made under the idempotency key {key!r}", taken.name)
 
-    def _insert_job(self, connection: Connection, record: JobRecord, ticket: str) -> None:
-        values = {**as_row(record), "workspace": self.workspace, "ticket": ticket}
+    def _insert_job(self, connection: Connection, record: JobRecord) -> None:
+        values = {**as_row(record), "workspace": self.workspace}
         connection.execute(insert(JOBS).values(**values))
 
     def _job(self, connection: Connection, name: str) -> JobRecord | None:

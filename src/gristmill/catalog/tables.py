@@ -110,7 +110,6 @@ JOBS = Table(
     Column("is_archived", Boolean, nullable=False),
     Column("starts", BigInteger, nullable=False),
     Column("summary", Text, nullable=False),
-    Column("ticket", Text, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("started_at", Text, nullable=False),
     Column("ended_at", Text, nullable=False),

@@ -109,7 +109,6 @@ def _jobs() -> None:
         sa.Column("is_archived", sa.Boolean, nullable=False),
         sa.Column("starts", sa.BigInteger, nullable=False),
         _text("summary"),
-        _text("ticket"),
         _text("created_at"),
         _text("started_at"),
         _text("ended_at"),
