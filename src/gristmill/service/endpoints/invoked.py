@@ -34,6 +34,8 @@ def _found(workspace: Workspace, endpoint: str, deployment: str | None) -> Itera
     home = workspace.settings.home
     for row in workspace.catalog.jobs(endpoint=endpoint, deployment=deployment, home=str(home.path)):
         try:
-            yield find_job(home, row.name)
+            found = find_job(home, row.name)
         except RequestError:
             continue  # somebody has removed its folder: what the index says of it is nothing
+        if found.job.revision is not None:  # else somebody has only run the file that names the endpoint
+            yield found

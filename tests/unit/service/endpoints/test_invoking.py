@@ -18,7 +18,9 @@ from gristmill.errors import (
 )
 from gristmill.run.job_folder import Job, Origin, Status
 from gristmill.service.endpoints.invoking import InvokeRequest
+from gristmill.service.request import RunRequest
 from gristmill.service.workspace import Workspace
+from gristmill.spec.deployment import load_deployment
 from gristmill.spec.overrides import Override, parse_set
 
 FILE = Path("deployment.yml")
@@ -246,6 +248,13 @@ def test_jobs_are_listed_by_endpoint_and_deployment(workspace: Workspace) -> Non
     assert len(workspace.endpoints.jobs("heart")) == 2
     with pytest.raises(UnknownResourceError, match="no endpoint called 'hart'"):
         workspace.endpoints.jobs("hart")
+
+
+def test_a_run_of_a_file_that_names_an_endpoint_is_no_job_of_it(workspace: Workspace, project: Path) -> None:
+    deployment = load_deployment(FILE)
+    workspace.queue.submit(RunRequest(deployment=deployment, input=project / "data"), Origin.DETACH)
+    name = invoked(workspace).name
+    assert [one.job.name for one in workspace.endpoints.jobs("heart")] == [name]
 
 
 def test_deleting_while_a_job_waits_leaves_it_what_it_needs(workspace: Workspace) -> None:
