@@ -186,6 +186,34 @@ def test_where_others_take_the_memory_nobody_is_stopped_and_it_is_said(tmp_path:
         engine.close()
 
 
+def test_what_nobody_works_with_goes_before_anybody_is_stopped(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, TELL + "def run(mini_batch):\n    wait_for('go-on')\n    return mini_batch\n")
+    bench.engine()
+    memory = MachineMemory(cgroup=tmp_path / "none", proc=meminfo(bench.seen, 10))
+    given: list[str] = []
+
+    def give_way() -> bool:
+        given.append("all that waits")
+        meminfo(bench.seen, 500)
+        return True
+
+    engine = LocalEngine(bench.assignment, OwnGround(sys.executable), memory, give_way=give_way)
+    engine.start()
+    shift = Shift(engine)
+    try:
+        shift.ready()
+        engine.submit(Task(Span(0)))
+        shift.until(lambda: given)
+        (bench.seen / "go-on").touch()
+        shift.until(lambda: shift.all(Scored))
+        assert given == ["all that waits"]
+        assert [event.key for event in shift.all(Notice)] == ["no_init"]
+        assert shift.all(Failed) == shift.all(NotStarted) == []
+    finally:
+        engine.halt()
+        engine.close()
+
+
 # The kernel's own kills
 
 
