@@ -55,6 +55,8 @@ class Present:
     """The input file that the script opened last, as it named it; empty where none is known."""
     answers: Path
     """The file in which it writes down its stacks."""
+    code: Path
+    """The code folder that it runs: the job's copy, or that of workers that stay loaded."""
 
 
 def roster(coordinator: int, plan: Path) -> list[Present]:
@@ -122,6 +124,7 @@ def _present(process: int, plan: Path) -> Present | None:
         seconds=(time.monotonic_ns() - activity.since_ns) / 1e9 if is_timed else 0.0,
         opened=opened if running else "",
         answers=Path(told["stacks"]),
+        code=Path(told["code"]),
     )
 
 

@@ -82,6 +82,8 @@ class Standby:
         self._births = 0
         self._bindings = 0
         self._is_open = False
+        self._proven: dict[str, str] = {}
+        """The SHA-256 of the modules in the job's own copy of the code that were asked for so far."""
         self._releases: list[Callable[[], None]] = []
         with _alone(folder):
             self.folder.mkdir(mode=0o700)
@@ -124,10 +126,12 @@ class Standby:
         self._scratch.mkdir(parents=True, exist_ok=True)
         make_slots(assignment)
         _point(self._plan, assignment.plan)
-        if not self._is_open:
-            self._is_open = True
+        if self._is_open:
+            self._guarding.look()
+        else:
             self._guarding.start()
-        self._guarding.look()
+            self._is_open = True
+        self._proven.clear()
         self._guarding.watch(selector)
 
     def replace_guard(self) -> None:
@@ -158,7 +162,7 @@ class Standby:
             binding=self._bindings,
             at=now,
             limit_s=TAKE_LIMIT_S + (0.0 if loaded.is_ready else assignment.init_timeout_s),
-            proves=lambda modules: is_same_code(modules, code),
+            proves=lambda modules: _is_same_code(modules, code, self._proven),
         )
 
     def leave(self, worker: int, loaded: Loaded) -> None:
@@ -260,12 +264,19 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_same_code(modules: Sequence[tuple[str, str]], code: Path) -> bool:
-    """Say whether modules that are loaded, (path, SHA-256), are those that lie in a code folder."""
+def _is_same_code(modules: Sequence[tuple[str, str]], code: Path, known: dict[str, str]) -> bool:
+    """Say whether modules that are loaded, (path, SHA-256), are those that lie in a code folder; what is
+    ``known`` of it is not read again.
+    """
     try:
-        return all(sha256((code / path).read_bytes()).hexdigest() == digest for path, digest in modules)
+        for path, digest in modules:
+            if path not in known:
+                known[path] = sha256((code / path).read_bytes()).hexdigest()
+            if known[path] != digest:
+                return False
     except OSError:
         return False
+    return True
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class WarmPool:
     """Keeps a standby for each deployment that asks for it; see `standby`."""
 
     def __init__(self, folder: Path, python: str, memory: MachineMemory | None = None) -> None:
-        """Keep nothing yet.
+        """Keep nothing yet; what others have left that were killed is removed.
 
         Parameters
         ----------
@@ -38,12 +38,18 @@ class WarmPool:
             Our own interpreter, for guards.
         memory
             Tells how much memory is left; this machine's own unless given.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be read.
         """
         self._folder = folder
         self._python = python
         self._memory = memory or MachineMemory()
         self._kept: dict[str, _Kept] = {}
-        self._has_cleared = False
+        if folder.is_dir():
+            remove_forgotten(folder)
 
     def standby(self, key: str, keep_s: float, called: str) -> tuple[Standby, bool]:
         """Return what is kept for jobs of this key.
@@ -67,9 +73,6 @@ class WarmPool:
         OSError
             It cannot be made.
         """
-        if not self._has_cleared:
-            self._has_cleared = True
-            remove_forgotten(self._folder)
         kept = self._kept.get(key)
         if kept is not None:
             kept.keep_s = keep_s

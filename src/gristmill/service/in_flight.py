@@ -132,7 +132,7 @@ def stacks(folder: JobFolder) -> list[ProcessStacks]:
             state=one.state,
             running=_running(one, folder, job) if told.process == one.process else None,
             stacks=told,
-            text=in_words(told, folder.code),
+            text=in_words(told, one.code),
         )
         for one, told in found
     ]

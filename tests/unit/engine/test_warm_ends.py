@@ -266,6 +266,7 @@ def test_the_workers_of_the_job_that_runs_are_seen_by_others(warm: Warm) -> None
     plan = bench.bench.assignment.plan
     [present] = roster(os.getpid(), plan)
     assert (present.worker, present.state, present.span) == (0, "running", Span(0))
+    assert present.code == bench.standby.code
     assert roster(os.getpid(), bench.folder) == []
     (bench.bench.seen / "release").touch()
 
