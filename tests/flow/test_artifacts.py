@@ -116,3 +116,17 @@ def test_a_single_file_is_seen_as_it_is_shown(mill: Mill, workspace: Workspace) 
         }
     ]
     seen(mill, workspace, artifacts)
+
+
+def test_what_a_job_has_written_becomes_data_and_a_model(mill: Mill, workspace: Workspace) -> None:
+    mill.script("def run(mini_batch): return names(mini_batch)")
+    mill.inputs(["a", "b"])
+    mill.deployment()
+    assert mill.run().status == 0
+    output = "azureml://jobs/j/outputs/score/paths/"
+    listed = mill.type("data", "create", "--name", "d", "--path", output, "--query", "[path, listing.files]")
+    assert json.loads(listed.out)[0] == str(mill.root / "out")
+    kept = mill.type(
+        "model", "create", "--name", "m", "--path", f"{output}predictions.csv", "--query", "path"
+    )
+    assert Path(json.loads(kept.out)).read_text() == "a\nb\n"

@@ -74,10 +74,11 @@ def existing(node: Any) -> Path:
     """Take a file or folder that exists on this machine."""
     kinds.refuse_registry(node)
     if isinstance(node, Scalar) and _AZURE.match(node.text):
-        raise wrong(f"lies in a workspace in the cloud {got(node)}; download it and give its path here")
+        raise wrong(f"is no place on this machine {got(node)}; download it and give its path here")
     path = kinds.local_path(node)
     if not os.path.exists(path):
-        raise wrong(f"no such file or folder: {path} {got(node)}{kinds.neighbour(path)}")
+        hint = "; it is a link to nothing" if os.path.islink(path) else kinds.neighbour(path)
+        raise wrong(f"no such file or folder: {path} {got(node)}{hint}")
     return path
 
 

@@ -41,7 +41,7 @@ MISTAKES = [
      " which is not reached from here; download it, and give its path or register it under a name of your"
      " own"),
     ("model", "name: m\npath: azureml://jobs/j/outputs/artifacts/m\n",
-     "f.yml:2:7: path: lies in a workspace in the cloud (got 'azureml://jobs/j/outputs/artifacts/m');"
+     "f.yml:2:7: path: is no place on this machine (got 'azureml://jobs/j/outputs/artifacts/m');"
      " download it and give its path here"),
     ("environment", "name: e\nconda_file: conda.json\n",
      "f.yml:2:13: conda_file: no such file: HERE/conda.json (got 'conda.json')"),

@@ -289,3 +289,9 @@ def test_what_is_said_anew_of_a_version() -> None:
 )
 def test_a_location_is_one_text_and_back(location: Location) -> None:
     assert location_of(as_text(location)) == location
+
+
+def test_a_model_that_is_a_link_to_nothing_is_told_so(folder: Path) -> None:
+    (folder / "net").symlink_to("nowhere")
+    with pytest.raises(SpecError, match=r"no such file or folder: .*net .*; it is a link to nothing"):
+        loaded(folder, "model", "name: m\npath: net\n")

@@ -10,6 +10,7 @@ from gristmill.catalog.records import AssetKind, AssetRecord
 from gristmill.service.assets.artifacts import shown
 from gristmill.service.assets.datastores import Datastores
 from gristmill.service.assets.listing import listing_of
+from gristmill.service.assets.places import with_job_output
 from gristmill.service.assets.versioned import VersionedAssets
 from gristmill.service.assets.views import AssetView
 from gristmill.spec.asset_values import Location
@@ -43,6 +44,8 @@ class RegisteredData(VersionedAssets):
         ------
         SpecError
             Something in the file or an override is wrong.
+        UnknownJobError, UnknownResourceError
+            The path is the output of a job, or in a datastore, that is not there.
         InputError
             The data cannot be read.
         ResourceStateError
@@ -51,7 +54,7 @@ class RegisteredData(VersionedAssets):
             The disk is full, or the home cannot be written.
         """
         source: Source = _OPTIONS if file is None else file
-        asset = load_data(source, overrides)
+        asset = load_data(source, with_job_output(source, overrides, self._settings.home))
         here = self._here(asset.location)
         fixed: dict[str, Any] = {"type": asset.type, "path": as_text(asset.location)}
         if here is not None and here.exists():

@@ -9,8 +9,10 @@ from typing import Any
 
 from gristmill.catalog.records import AssetKind, AssetRecord
 from gristmill.service.assets.artifacts import Artifact, artifacts_of, shown
+from gristmill.service.assets.datastores import Datastores
 from gristmill.service.assets.downloading import Downloaded, copy_out
 from gristmill.service.assets.git import git_state
+from gristmill.service.assets.places import with_datastore_path, with_job_output
 from gristmill.service.assets.versioned import VersionedAssets
 from gristmill.service.assets.views import AssetView
 from gristmill.spec.assets import Source, Values, load_model
@@ -40,6 +42,8 @@ class Models(VersionedAssets):
         ------
         SpecError
             Something in the file or an override is wrong.
+        UnknownJobError, UnknownResourceError
+            The path is the output of a job, or in a datastore, that is not there.
         RequestError
             The model cannot be read.
         ResourceStateError
@@ -48,6 +52,9 @@ class Models(VersionedAssets):
             The disk is full, or the home cannot be written; nothing of it is left.
         """
         source: Source = _OPTIONS if file is None else file
+        datastores = Datastores(self._catalog, self._settings)
+        overrides = with_job_output(source, overrides, self._settings.home)
+        overrides = with_datastore_path(source, overrides, datastores.reachable_path)
         asset = load_model(source, overrides)
         if asset.type == _MLFLOW and not (asset.path / "MLmodel").is_file():
             odd = f"model {asset.name}: its type is {_MLFLOW}, and there is no file MLmodel in {asset.path}"

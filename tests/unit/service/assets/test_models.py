@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.errors import RequestError, ResourceStateError, SpecError, UnknownResourceError
+from gristmill.errors import (
+    RequestError,
+    ResourceStateError,
+    SpecError,
+    UnknownJobError,
+    UnknownResourceError,
+)
 from gristmill.service.workspace import Workspace
 from gristmill.spec.overrides import parse_set
 from gristmill.storage import contents
@@ -206,3 +212,25 @@ def test_a_single_file_is_downloaded_as_one(workspace: Workspace, folder: Path) 
     done = workspace.models.download("m", folder / "got")
     assert done.path == folder / "got" / "m" / "model.pkl"
     assert done.path.read_text() == "pickle"
+
+
+def test_a_model_in_a_datastore_of_this_machine_is_kept(workspace: Workspace, folder: Path) -> None:
+    write(folder, {"store/nets/a/w": "1", "m.yml": "name: m\npath: azureml://datastores/s/paths/nets/a\n"})
+    workspace.datastores.create(None, typed(name="s", type="local", path="store"))
+    view = workspace.models.create(Path("m.yml"))
+    assert (view.path / "w").read_text() == "1"  # type: ignore[operator]
+    assert view.path.name == "a"  # type: ignore[union-attr]
+    with pytest.raises(SpecError, match="store/nets/b"):
+        workspace.models.create(Path("m.yml"), typed(path="azureml://datastores/s/paths/nets/b"))
+    with pytest.raises(SpecError, match="is no place on this machine"):
+        workspace.models.create(Path("m.yml"), typed(path="azureml://datastores/s/paths/../../x"))
+    with pytest.raises(UnknownResourceError, match="no datastore called 't'"):
+        workspace.models.create(Path("m.yml"), typed(path="azureml://datastores/t/paths/x"))
+
+
+@pytest.mark.parametrize("words", ["outputs/other/paths/x", "outputs/score/paths/../x"])
+def test_what_is_no_output_of_a_job_is_refused(workspace: Workspace, words: str) -> None:
+    with pytest.raises(SpecError, match="is no output of a job; the form is azureml://jobs/j/outputs/score/"):
+        workspace.models.create(None, typed(name="m", path=f"azureml://jobs/j/{words}"))
+    with pytest.raises(UnknownJobError, match="j"):
+        workspace.models.create(None, typed(name="m", path="azureml://jobs/j/outputs/score"))
