@@ -118,7 +118,9 @@ def test_every_option_that_a_page_names_exists(page: str) -> None:
     known = {name for command in COMMANDS for name in options(command)}
     known |= {name for group, command, _ in GROUPED for name in options(f"{group} {command}")}
 
-    assert named(read(page)) - known - FOREIGN == set()
+    # Of the table of `az ml`, which names what is not here, too, `test_az_table` sees to each cell.
+    az = section(page, "az ml, verb by verb") if page == "coming-from-azure-ml.md" else ""
+    assert named(read(page)) - known - FOREIGN - named(az) == set()
 
 
 def test_exit_statuses_are_those_of_the_command() -> None:
