@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from gristmill import __version__
+from gristmill.cli.az import absent
 from gristmill.cli.az.options import behind
 from gristmill.cli.exit_status import ExitStatus
 from gristmill.cli.groups import (
@@ -99,13 +100,19 @@ def parse(argv: Sequence[str], *, is_az: bool = False) -> argparse.Namespace:
     )
     parser.add_commands(COMMANDS)
     for name, group in GROUPS.items():
-        parser.add_group(name, group.words, group.commands)
+        parser.add_group(name, group.words, group.commands, absent.VERBS.get(name, {}))
+    parser.absent = absent.GROUPS
     parser.elsewhere = {**_ELSEWHERE, **{name: f"gristmill job {name}" for name in JOB_COMMANDS}}
     if not argv:
         parser.print_help(sys.stderr)
         parser.exit(ExitStatus.NOTHING_STARTED)
     checked = checked_words(parser, behind(argv))
-    return _answerer(parser.parse_args(checked.words), checked.parser, is_az=is_az)
+    args, rest = parser.parse_known_args(checked.words)
+    if rest:
+        if rest[0].startswith("-"):
+            checked.parser.error(f"there is no option {rest[0]}")
+        checked.parser.error(f"there is no place for {rest[0]}")
+    return _answerer(args, checked.parser, is_az=is_az)
 
 
 def _answerer(args: argparse.Namespace, parser: Parser, *, is_az: bool) -> argparse.Namespace:

@@ -40,6 +40,8 @@ class Parser(argparse.ArgumentParser):
         self.commands: dict[str, Parser] = {}
         self.elsewhere: dict[str, str] = {}
         """Words that are typed as commands, and what is to be typed instead."""
+        self.absent: Mapping[str, str] = {}
+        """Words of ``az`` that there are not, and what is to be said of each."""
         self._below: Any = None
         self._rest: Callable[[], None] | None = None
 
@@ -49,8 +51,11 @@ class Parser(argparse.ArgumentParser):
             parser.set_defaults(target=command.target, service=command.service, is_show=command.is_show)
             parser._rest = partial(command.add_options, parser)
 
-    def add_group(self, name: str, words: str, commands: Mapping[str, Command]) -> None:
+    def add_group(
+        self, name: str, words: str, commands: Mapping[str, Command], absent: Mapping[str, str]
+    ) -> None:
         parser = self.add_command(name, words)
+        parser.absent = absent
         parser._rest = partial(parser.add_commands, commands)
 
     def complete(self) -> Parser:
@@ -99,6 +104,8 @@ def checked_words(parser: Parser, argv: Sequence[str]) -> Words:
             words[number] = _in_full(parser, word)
             _check_once(parser, words[number].partition("=")[0], given)
         elif parser.commands and not word.startswith("-"):
+            if word in parser.absent:
+                parser.error(f"there is no command {word!r}: {parser.absent[word]}")
             if word in parser.elsewhere:
                 parser.error(f"there is no command {word!r}; type {parser.elsewhere[word]}")
             if word not in parser.commands:

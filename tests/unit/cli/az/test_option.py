@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gristmill.cli.az import absent
 from gristmill.cli.groups import GROUPS
-from gristmill.cli.options import parse
+from gristmill.cli.options import COMMANDS, parse
 from gristmill.cli.parser import Command, Parser
 
 VERBS = {
@@ -174,3 +175,34 @@ def test_what_is_wrong_is_named(words: list[str], said: str, capsys: pytest.Capt
     shown = capsys.readouterr()
     assert said in shown.err
     assert shown.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("job update -n j", "there is no command 'update': what is said of a job does not change"),
+        ("job create -f job.yml", "a job is started by gristmill batch-endpoint invoke, or gristmill run"),
+        (
+            "model delete -n m",
+            "there is no command 'delete': a version that was used stays; archive hides it",
+        ),
+        ("workspace create -n w", "there is no command 'workspace': a workspace needs no making"),
+        ("job show -n j -x", "there is no option -x\n(more: gristmill job show --help)"),
+        ("job show j k", "there is no place for k\n(more: gristmill job show --help)"),
+    ],
+)
+def test_what_az_has_and_we_have_not_is_said(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(words.split())
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_nothing_is_said_to_be_absent_that_is_there() -> None:
+    assert set(absent.GROUPS) & {*GROUPS, *COMMANDS} == set()
+    assert {name: set(verbs) & set(GROUPS[name].commands) for name, verbs in absent.VERBS.items()} == {
+        name: set() for name in absent.VERBS
+    }
