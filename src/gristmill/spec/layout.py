@@ -78,6 +78,11 @@ def canonical_names(path: str) -> tuple[str, ...]:
     return names
 
 
+def is_in_map(names: tuple[str, ...]) -> bool:
+    """Say whether the last of these keys is a name of the user's own, in a map of texts such as ``tags``."""
+    return any(names[: len(head)] == head and len(names) == len(head) + 1 for head in _TEXT_MAPS)
+
+
 def synonyms_of(names: tuple[str, ...]) -> list[tuple[str, ...]]:
     """List the other keys that decide the same thing, and that an option for this one puts out of force."""
     return [other for pair in _SYNONYMS if names in pair for other in pair if other != names]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gristmill.errors import SpecError
-from gristmill.spec.layout import canonical_names, synonyms_of
+from gristmill.spec.layout import canonical_names, is_in_map, synonyms_of
 from gristmill.spec.problems import Problem
 from gristmill.spec.tree import Entry, Mapping, Node, Place, Plain, Scalar, is_null, meaning, tree
 
@@ -28,7 +28,8 @@ class Override:
     path: str
     """The key with those above it: ``settings.mini_batch_size``."""
     value: object
-    """None (back to the default), a boolean, a number, a text, a path, or a mapping of these."""
+    """None (back to the default; a tag, a property or a variable is taken away), a boolean, a number, a text, a
+    path, or a mapping of these."""
     origin: str
     """The option as it was typed: ``--mini-batch-size 5``. After ``--set``, a relative path is relative to
     the deployment's folder, as if it stood in the file; after any other option, to the current folder."""
@@ -88,6 +89,9 @@ def lay_over(root: Mapping, overrides: Sequence[Override], folder: Path) -> tupl
             if override.value is not None and override.value is not False:
                 for synonym in synonyms_of(names):
                     root = _without(root, synonym)
+            if override.value is None and override.text is None and is_in_map(names):
+                root = _without(root, names)
+                continue
             root = _with(root, names, Entry(path=override.path, place=place, node=_node(override, place)))
         except _NoPlaceError as error:
             problems.append(Problem(place=place, path=override.path, what=str(error)))

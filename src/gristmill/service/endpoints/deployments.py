@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gristmill.catalog.records import DeploymentRecord, EndpointRecord
 from gristmill.errors import ResourceStateError, SpecError, UnknownResourceError
-from gristmill.service.endpoints.records import forget_deployment
+from gristmill.service.endpoints.records import remove_deployment
 from gristmill.service.endpoints.views import CODE, DeploymentView, default_of
 from gristmill.spec.problems import did_you_mean
 from gristmill.storage.contents import Contents
@@ -134,8 +134,7 @@ class Deployments:
                     f"update --name {endpoint} --set defaults.deployment_name={others[0]}"
                 )
             self._workspace.endpoints.set_default(endpoint, None)
-        forget_deployment(self._workspace.settings, endpoint, name)
-        return catalog.delete_deployment(endpoint, name)
+        return remove_deployment(self._workspace, endpoint, name)
 
     def list(self, endpoint: str) -> builtins.list[DeploymentView]:
         """Return the deployments of an endpoint, the newest first.

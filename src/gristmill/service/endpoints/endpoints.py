@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gristmill.catalog.records import EndpointRecord
 from gristmill.errors import SpecError, UnknownResourceError
-from gristmill.service.endpoints.records import forget_endpoint, with_record
-from gristmill.service.endpoints.views import EndpointView, default_of
+from gristmill.service.endpoints.records import put_default, put_endpoint, remove_endpoint
+from gristmill.service.endpoints.views import EndpointView
 from gristmill.spec.asset_values import Endpoint
 from gristmill.spec.assets import Source, Values, load_endpoint
 from gristmill.spec.overrides import Override
@@ -98,8 +97,7 @@ class Endpoints:
 
     def delete(self, name: str) -> bool:
         """Remove an endpoint with its deployments, never its jobs; say whether it was there."""
-        forget_endpoint(self._workspace.settings, name)
-        return self._workspace.catalog.delete_endpoint(name)
+        return remove_endpoint(self._workspace, name)
 
     def list(self) -> builtins.list[EndpointView]:
         """Return all endpoints, the newest first."""
@@ -153,22 +151,11 @@ class Endpoints:
         """
         record = self.record(endpoint)
         self._check_default(endpoint, deployment)
-        defaults = {**(record.document.get("defaults") or {}), "deployment_name": deployment}
-        changed = replace(record, document={**record.document, "defaults": defaults})
-        catalog = self._workspace.catalog
-        row = with_record(
-            self._workspace, changed, record, lambda _: catalog.set_default(endpoint, deployment)
-        )
-        return self._view(row)
+        return self._view(put_default(self._workspace, record, deployment))
 
     def _put(self, endpoint: Endpoint, *, keeps_default: bool) -> EndpointView:
         """Make a row; of a default that is not named the old one may stay."""
-        catalog = self._workspace.catalog
-        there = catalog.endpoint(endpoint.name)
-        default = endpoint.default_deployment
-        self._check_default(endpoint.name, default)
-        if default is None and keeps_default and there is not None:
-            default = default_of(there)
+        self._check_default(endpoint.name, endpoint.default_deployment)
         record = EndpointRecord(
             name=endpoint.name,
             document={
@@ -176,10 +163,10 @@ class Endpoints:
                 "tags": dict(endpoint.tags),
                 "properties": dict(endpoint.properties),
                 "auth_mode": endpoint.auth_mode,
-                "defaults": {"deployment_name": default},
+                "defaults": {"deployment_name": endpoint.default_deployment},
             },
         )
-        row = with_record(self._workspace, record, there, catalog.put_endpoint)
+        row = put_endpoint(self._workspace, record, keeps_default=keeps_default)
         return self._view(row, endpoint.notices)
 
     def _check_default(self, endpoint: str, deployment: str | None) -> None:

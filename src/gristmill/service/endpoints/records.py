@@ -1,19 +1,22 @@
-"""Records of endpoints and deployments: small files in the home, from which a lost catalog is made again.
+"""Rows of endpoints and deployments, and their records: small files, from which a lost catalog is made again.
 
 What a record holds are the fields of the row, as `gristmill.catalog.records` has them. It is there before the
-row, and gone before the row is; where there can be no row, it is what it was.
+row, and gone before the row is; where there can be no row, it is what it was. Who writes one holds a lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from gristmill.catalog.records import DeploymentRecord, EndpointRecord
 from gristmill.catalog.rows import utc_now
 from gristmill.errors import GristmillError
+from gristmill.service.assets.naming import naming
 from gristmill.service.assets.records import forget_record, keep_record
+from gristmill.service.endpoints.views import default_of
 from gristmill.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,67 +27,96 @@ ENDPOINT, DEPLOYMENT = "endpoint", "deployment"
 Record = TypeVar("Record", EndpointRecord, DeploymentRecord)
 
 
-def with_record(
-    workspace: Workspace, record: Record, there: Record | None, put: Callable[[Record], Record]
-) -> Record:
-    """Put a row, and its record before it.
+def put_endpoint(workspace: Workspace, record: EndpointRecord, *, keeps_default: bool) -> EndpointRecord:
+    """Make an endpoint, or replace it.
 
     Parameters
     ----------
     workspace
-        Whose row it is.
+        Whose it is.
     record
         What is to be put.
-    there
-        The row in whose place it comes, if there is one.
-    put
-        Puts it, with the time at which it was made first.
-
-    Returns
-    -------
-    EndpointRecord or DeploymentRecord
-        What ``put`` returns.
+    keeps_default
+        Whether a default that it has stays where the record names none.
 
     Raises
     ------
     HomeError
-        It cannot be recorded; there is no row of it.
-    CatalogError, UnknownResourceError
+        It cannot be recorded; there is no row of it, or the one before.
+    CatalogError
         It cannot be put; the record is what it was.
     """
+    with _alone(workspace):
+        there = workspace.catalog.endpoint(record.name)
+        if keeps_default and there is not None and default_of(record) is None:
+            record = _with_default(record, default_of(there))
+        return _put(workspace.settings, record, there, workspace.catalog.put_endpoint)
+
+
+def put_default(workspace: Workspace, record: EndpointRecord, deployment: str | None) -> EndpointRecord:
+    """Say which deployment of an endpoint is the default; errors as for `put_endpoint`."""
+    catalog = workspace.catalog
+    with _alone(workspace):
+        there = catalog.endpoint(record.name) or record
+        changed = _with_default(there, deployment)
+        return _put(
+            workspace.settings, changed, there, lambda _: catalog.set_default(record.name, deployment)
+        )
+
+
+def put_deployment(workspace: Workspace, record: DeploymentRecord) -> DeploymentRecord:
+    """Make a deployment, or its next revision; errors as for `put_endpoint`.
+
+    Raises
+    ------
+    UnknownResourceError
+        Its endpoint is not there any more.
+    """
+    with _alone(workspace):
+        there = workspace.catalog.deployment(record.endpoint, record.name)
+        counted = replace(record, revision=1 if there is None else there.revision + 1)
+        return _put(workspace.settings, counted, there, workspace.catalog.put_deployment)
+
+
+def remove_endpoint(workspace: Workspace, name: str) -> bool:
+    """Remove an endpoint with its deployments; say whether it was there."""
+    with _alone(workspace):
+        _forget_endpoint(workspace.settings, name)
+        return workspace.catalog.delete_endpoint(name)
+
+
+def remove_deployment(workspace: Workspace, endpoint: str, name: str) -> bool:
+    """Remove a deployment; say whether it was there."""
+    with _alone(workspace):
+        _forget_deployment(workspace.settings, endpoint, name)
+        return workspace.catalog.delete_deployment(endpoint, name)
+
+
+def _alone(workspace: Workspace) -> AbstractContextManager[None]:
+    return naming(workspace.settings.home, workspace.settings.workspace, ENDPOINT)
+
+
+def _put(settings: Settings, record: Record, there: Record | None, put: Callable[[Record], Record]) -> Record:
+    """Keep a record, and put its row."""
     now = utc_now()
     created_at = now if there is None else there.created_at
     stamped = replace(record, created_at=created_at, modified_at=now)
-    _keep(workspace.settings, stamped)
+    _keep(settings, stamped)
     try:
         return put(stamped)
     except GristmillError:
         if there is not None:
-            _keep(workspace.settings, there)
+            _keep(settings, there)
         elif isinstance(record, DeploymentRecord):
-            forget_deployment(workspace.settings, record.endpoint, record.name)
+            _forget_deployment(settings, record.endpoint, record.name)
         else:
-            forget_endpoint(workspace.settings, record.name)
+            _forget_endpoint(settings, record.name)
         raise
 
 
-def put_deployment(
-    workspace: Workspace, record: DeploymentRecord, there: DeploymentRecord | None
-) -> DeploymentRecord:
-    """Put the row of a deployment, and before it its record, with the revision that it is going to have."""
-    counted = replace(record, revision=1 if there is None else there.revision + 1)
-    return with_record(workspace, counted, there, workspace.catalog.put_deployment)
-
-
-def forget_endpoint(settings: Settings, name: str) -> None:
-    """Remove the records of an endpoint and its deployments; safe to repeat."""
-    forget_record(settings.home, settings.workspace, DEPLOYMENT, name)
-    forget_record(settings.home, settings.workspace, ENDPOINT, name)
-
-
-def forget_deployment(settings: Settings, endpoint: str, name: str) -> None:
-    """Remove the record of a deployment; safe to repeat."""
-    forget_record(settings.home, settings.workspace, DEPLOYMENT, endpoint, name)
+def _with_default(record: EndpointRecord, deployment: str | None) -> EndpointRecord:
+    defaults = {**(record.document.get("defaults") or {}), "deployment_name": deployment}
+    return replace(record, document={**record.document, "defaults": defaults})
 
 
 def _keep(settings: Settings, record: Record) -> None:
@@ -93,3 +125,12 @@ def _keep(settings: Settings, record: Record) -> None:
         keep_record(home, workspace, DEPLOYMENT, record.endpoint, asdict(record), version=record.name)
     else:
         keep_record(home, workspace, ENDPOINT, record.name, asdict(record))
+
+
+def _forget_endpoint(settings: Settings, name: str) -> None:
+    forget_record(settings.home, settings.workspace, DEPLOYMENT, name)
+    forget_record(settings.home, settings.workspace, ENDPOINT, name)
+
+
+def _forget_deployment(settings: Settings, endpoint: str, name: str) -> None:
+    forget_record(settings.home, settings.workspace, DEPLOYMENT, endpoint, name)

@@ -112,7 +112,7 @@ def _put(
     recorded = before.document.get(RECORDED) if before is not None and is_old_code else None
     document[RECORDED] = recorded or _recorded(deployment)
     record = DeploymentRecord(endpoint=endpoint, name=name, document=document, contents=contents)
-    return put_deployment(workspace, record, there), notices
+    return put_deployment(workspace, record), notices
 
 
 def _warnings(deployment: Deployment) -> tuple[str, ...]:

@@ -207,6 +207,14 @@ def test_an_update_changes_what_it_names(workspace: Workspace, project: Path) ->
     assert changed.revision == 2
 
 
+def test_an_update_takes_variables_and_settings_away(workspace: Workspace) -> None:
+    created(workspace)
+    gone = ("environment_variables.V", "settings.mini_batch_size", "tags.team")
+    removed = [Override(path=key, value=None, origin=f"--remove {key}") for key in gone]
+    shown = workspace.deployments.update("heart", "first", removed).to_json()
+    assert (shown["environment_variables"], shown["mini_batch_size"], shown["tags"]) == ({}, 10, {})
+
+
 def test_an_update_may_bring_other_code(workspace: Workspace, project: Path) -> None:
     before = created(workspace)
     (project / "new").mkdir()

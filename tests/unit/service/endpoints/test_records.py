@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,29 @@ def test_a_change_that_fails_leaves_the_record_as_it_was(
     after = without_time(kept_record(home, "default", "deployment", "heart", "first"))
     assert after == before != {}
     assert kept_record(home, "default", "deployment", "heart", "second") is None
+
+
+def test_record_and_row_agree_when_several_write_at_once(workspace: Workspace, project: Path) -> None:
+    workspace.endpoints.create(None, [NAMED])
+    workspace.deployments.create(FILE)
+
+    def update(number: int) -> None:
+        with Workspace(workspace.settings) as own:
+            own.deployments.update("heart", "first", [parse_set(f"mini_batch_size={number}")])
+            own.endpoints.update("heart", [parse_set(f"tags.t{number % 2}={number}")])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(update, range(11, 19)))
+
+    row = workspace.catalog.deployment("heart", "first")
+    above = workspace.catalog.endpoint("heart")
+    assert row is not None
+    assert above is not None
+    kept = kept_record(workspace.settings.home, "default", "deployment", "heart", "first")
+    assert without_time(kept) == {"schema": 1, **without_time(asdict(row))}
+    assert row.revision == 9
+    kept = kept_record(workspace.settings.home, "default", "endpoint", "heart")
+    assert without_time(kept) == {"schema": 1, **without_time(asdict(above))}
 
 
 def test_creating_again_after_a_kill_makes_the_row(workspace: Workspace, project: Path) -> None:
