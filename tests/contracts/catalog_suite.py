@@ -134,36 +134,20 @@ class CatalogSuite:
 
     # ---------------------------------------------------------------------------------------- assets
 
-    def test_versions_count_up_and_equal_content_is_the_same_version(self, catalog: Catalog) -> None:
-        made = [catalog.add_asset(MODEL, "m", None, {}, content) for content in ("a", "b", "a", "c")]
+    def test_a_version_that_is_added_again_is_the_same_version(self, catalog: Catalog) -> None:
+        made, was_new = catalog.add_asset(MODEL, "m", "1", {"description": "first"}, "a")
+        again, is_new = catalog.add_asset(MODEL, "m", "1", {"description": "second"}, "a")
 
-        assert [(record.version, is_new) for record, is_new in made] == [
-            ("1", True),
-            ("2", True),
-            ("1", False),
-            ("3", True),
-        ]
-
-    def test_counting_goes_on_above_the_highest_number(self, catalog: Catalog) -> None:
-        for version in ("blue", "7", "007", "9" * 30):
-            catalog.add_asset(MODEL, "m", version, {}, version)
-
-        assert catalog.add_asset(MODEL, "m", None, {}, "new")[0].version == "8"
+        assert (was_new, is_new) == (True, False)
+        assert made == again == catalog.asset(MODEL, "m", "1")
 
     def test_a_version_never_changes_its_content(self, catalog: Catalog) -> None:
-        catalog.add_asset(MODEL, "m", "1", {"description": "first"}, "a")
+        made, _ = catalog.add_asset(MODEL, "m", "1", {}, "a")
 
         with pytest.raises(ResourceStateError, match="holds something else"):
             catalog.add_asset(MODEL, "m", "1", {}, "b")
-        again, is_new = catalog.add_asset(MODEL, "m", "1", {"description": "second"}, "a")
 
-        assert (again.document, is_new) == ({"description": "first"}, False)
-
-    def test_an_archived_version_is_not_taken_for_new_content(self, catalog: Catalog) -> None:
-        catalog.add_asset(MODEL, "m", None, {}, "a")
-        catalog.archive_asset(MODEL, "m", "1", True)
-
-        assert catalog.add_asset(MODEL, "m", None, {}, "a")[0].version == "2"
+        assert catalog.assets(MODEL) == [made]
 
     def test_latest_is_the_version_that_was_made_last(self, catalog: Catalog) -> None:
         for version in ("5", "2", "blue"):
@@ -197,7 +181,7 @@ class CatalogSuite:
         assert listed("nobody", None) == []
 
     def test_what_is_said_of_a_version_can_change(self, catalog: Catalog) -> None:
-        made, _ = catalog.add_asset(MODEL, "m", None, {"description": "first"}, "a")
+        made, _ = catalog.add_asset(MODEL, "m", "1", {"description": "first"}, "a")
 
         changed = catalog.update_asset(MODEL, "m", "1", {"description": "second"})
 
@@ -209,8 +193,8 @@ class CatalogSuite:
             catalog.archive_asset(MODEL, "n", None, True)
 
     def test_a_label_names_one_version(self, catalog: Catalog) -> None:
-        for content in ("a", "b"):
-            catalog.add_asset(MODEL, "m", None, {}, content)
+        for version in ("1", "2"):
+            catalog.add_asset(MODEL, "m", version, {}, version)
 
         catalog.set_label(MODEL, "m", "best", "1")
         catalog.set_label(MODEL, "m", "best", "2")
@@ -313,9 +297,7 @@ class CatalogSuite:
         assert listed(archived=None) == ["j2", "j1", "j0"]
         assert listed(archived=True) == ["j1"]
         assert listed(endpoint="e", archived=None) == ["j1", "j0"]
-        assert listed(deployment="d", statuses=["Queued"]) == ["j0"]
-        assert listed(statuses=[]) == []
-        assert listed(limit=1) == ["j2"]
+        assert listed(deployment="d") == ["j0"]
         assert listed(home="/elsewhere") == []
         assert catalog.archive_job("j1", False) is True
         assert catalog.archive_job("nobody", True) is False
@@ -342,7 +324,7 @@ class CatalogSuite:
         for each in (catalog, other):
             each.put_endpoint(endpoint("e"))
             each.put_deployment(deployment("d"))
-            each.add_asset(MODEL, "m", None, {}, each.workspace)
+            each.add_asset(MODEL, "m", "1", {}, each.workspace)
             each.set_label(MODEL, "m", "best", "1")
             each.put_resource(ResourceRecord(kind=ResourceKind.COMPUTE, name="c", document={}))
             each.add_job(JobRecord(name="j", home=home, status="Queued", idempotency_key="k"))
@@ -378,7 +360,6 @@ class CatalogSuite:
         assert catalog.deployment("e", "d") == below
         assert catalog.asset(MODEL, "m", "4") == version
         assert catalog.resource(ResourceKind.DATASTORE, "s") == store
-        assert catalog.add_asset(MODEL, "m", None, {}, "b")[0].version == "5"
 
     def test_jobs_of_a_home_are_forgotten_in_every_workspace(self, catalog: Catalog, home: str) -> None:
         other = catalog.in_workspace(f"{catalog.workspace}-other")
@@ -386,7 +367,8 @@ class CatalogSuite:
         other.add_job(JobRecord(name="b", home=home, status="Queued"))
         other.add_job(JobRecord(name="a", home=f"{home}/other", status="Queued"))
 
-        assert catalog.forget_jobs(home, ["a", "b"]) == 2
+        many = [f"nobody-{number}" for number in range(1200)]
+        assert catalog.forget_jobs(home, ["a", *many, "b"]) == 2
         assert catalog.forget_jobs(home, []) == 0
         assert [job.home for job in other.jobs()] == [f"{home}/other"]
         assert {catalog.workspace, other.workspace} & set(catalog.workspaces()) == {other.workspace}

@@ -35,7 +35,7 @@ def test_of_a_shared_catalog_nothing_of_other_homes_is_taken_out(
     with open_catalog(settings) as catalog:
         catalog.add_job(JobRecord(name="theirs", home="/their/home", status="Running"))
         catalog.add_job(JobRecord(name="ours", home=str(tmp_path), status="Running"))
-        catalog.add_asset(AssetKind.MODEL, "m", None, {}, "x")
+        catalog.add_asset(AssetKind.MODEL, "m", "1", {}, "x")
 
         assert repair(settings).done == ()
 

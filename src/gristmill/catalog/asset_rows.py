@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, insert, select, update
 
 from gristmill.catalog.records import AssetKind, AssetRecord, Document
 from gristmill.catalog.rows import as_row, document_text, utc_now
@@ -13,24 +13,20 @@ from gristmill.catalog.workspace_rows import WorkspaceRows, first
 from gristmill.errors import ResourceStateError, UnknownResourceError
 
 LATEST = "latest"
-#: Longer ones are names, not numbers.
-_MOST_DIGITS = 18
 
 
 class AssetRows(WorkspaceRows):
     """What is done with assets."""
 
     def add_asset(
-        self, kind: AssetKind, name: str, version: str | None, document: Document, content: str
+        self, kind: AssetKind, name: str, version: str, document: Document, content: str
     ) -> tuple[AssetRecord, bool]:
-        """Make a version of an asset, unless its content is there already.
+        """Make a version of an asset, unless it is there already; safe to repeat.
 
         Parameters
         ----------
-        kind, name
-            The asset.
-        version
-            None: the newest version of the same content that is not archived, else the next whole number.
+        kind, name, version
+            The asset. Which version is the next one is for the caller to say.
         document
             What is said of it; what is there already keeps its own.
         content
@@ -48,20 +44,25 @@ class AssetRows(WorkspaceRows):
         """
 
         def work(connection: Connection) -> tuple[AssetRecord, bool]:
-            there = self._same_asset(connection, kind, name, version, content)
+            there = self._version(connection, kind, name, version)
+            if there is not None and there.content != content:
+                raise ResourceStateError(
+                    f"version {version} of {kind} {name} is there already and holds something else; a "
+                    "version never changes: give another, or leave the version out for the next one"
+                )
             if there is not None:
                 return there, False
             now = utc_now()
             made = AssetRecord(
                 kind=kind,
                 name=name,
-                version=self._next_version(connection, kind, name) if version is None else version,
+                version=version,
                 document=document,
                 content=content,
                 created_at=now,
                 modified_at=now,
             )
-            self._insert_asset(connection, made)
+            connection.execute(insert(ASSETS).values(workspace=self.workspace, **as_row(made)))
             return made, True
 
         return self._write(work)
@@ -174,32 +175,6 @@ class AssetRows(WorkspaceRows):
         chosen = select(LABELS.c.label, LABELS.c.version).where(self._is_label(kind, name, None))
         return self._read(lambda connection: {row.label: row.version for row in connection.execute(chosen)})
 
-    def _same_asset(
-        self, connection: Connection, kind: AssetKind, name: str, version: str | None, content: str
-    ) -> AssetRecord | None:
-        """Return the version that holds what is to be added, if there is one."""
-        if version is None:
-            chosen = _newest_first(self._is_asset(kind, name))
-            alike = chosen.where(ASSETS.c.content == content, ASSETS.c.is_archived.is_(False))
-            return first(AssetRecord, connection, alike)
-        there = self._version(connection, kind, name, version)
-        if there is not None and there.content != content:
-            raise ResourceStateError(
-                f"version {version} of {kind} {name} is there already and holds something else; a version "
-                "never changes: give another, or leave the version out for the next one"
-            )
-        return there
-
-    def _next_version(self, connection: Connection, kind: AssetKind, name: str) -> str:
-        highest = connection.execute(
-            select(func.max(ASSETS.c.number)).where(self._is_asset(kind, name))
-        ).scalar()
-        return str((highest or 0) + 1)
-
-    def _insert_asset(self, connection: Connection, record: AssetRecord) -> None:
-        values = {"workspace": self.workspace, "number": number_of(record.version), **as_row(record)}
-        connection.execute(insert(ASSETS).values(**values))
-
     def _version(
         self, connection: Connection, kind: AssetKind, name: str, version: str
     ) -> AssetRecord | None:
@@ -226,12 +201,6 @@ class AssetRows(WorkspaceRows):
 
 def _newest_first(chosen: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     return select(ASSETS).where(chosen).order_by(ASSETS.c.id.desc())
-
-
-def number_of(version: str) -> int | None:
-    """Return a version as a number, if it is one that counting up could reach."""
-    is_number = version.isascii() and version.isdigit() and len(version) <= _MOST_DIGITS
-    return int(version) if is_number and str(int(version)) == version else None
 
 
 def _unknown(kind: AssetKind, name: str, version: str | None) -> UnknownResourceError:

@@ -14,6 +14,9 @@ from gristmill.catalog.tables import JOBS
 from gristmill.catalog.workspace_rows import WorkspaceRows, first
 from gristmill.errors import KeyTakenError, ResourceStateError
 
+#: A statement takes only so many names.
+_AT_ONCE = 500
+
 
 class JobRows(WorkspaceRows):
     """What is done with jobs."""
@@ -77,21 +80,17 @@ class JobRows(WorkspaceRows):
         self,
         endpoint: str | None = None,
         deployment: str | None = None,
-        statuses: Collection[str] | None = None,
         archived: bool | None = False,
-        limit: int | None = None,
         home: str | None = None,
     ) -> list[JobRecord]:
         """Return jobs, the newest first.
 
         Parameters
         ----------
-        endpoint, deployment, statuses, home
-            Whose jobs, in which states; None: all.
+        endpoint, deployment, home
+            Whose jobs; None: all.
         archived
             Whether those that are archived are meant, and no others; None: all.
-        limit
-            How many at most.
         """
         chosen = select(JOBS).where(JOBS.c.workspace == self.workspace)
         for column, value in (
@@ -101,12 +100,10 @@ class JobRows(WorkspaceRows):
         ):
             if value is not None:
                 chosen = chosen.where(column == value)
-        if statuses is not None:
-            chosen = chosen.where(JOBS.c.status.in_(list(statuses)))
         if archived is not None:
             chosen = chosen.where(JOBS.c.is_archived.is_(archived))
         ordered = chosen.order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc())
-        return self._listed(JobRecord, ordered if limit is None else ordered.limit(limit))
+        return self._listed(JobRecord, ordered)
 
     def put_job_state(
         self,
@@ -133,8 +130,16 @@ class JobRows(WorkspaceRows):
 
     def forget_jobs(self, home: str, names: Collection[str]) -> int:
         """Forget jobs of a home, whatever their workspace; return how many were known."""
-        gone = delete(JOBS).where(JOBS.c.home == home, JOBS.c.name.in_(list(names)))
-        return self._write(lambda connection: connection.execute(gone).rowcount) if names else 0
+
+        def work(connection: Connection) -> int:
+            count, left = 0, list(names)
+            while left:
+                some, left = left[:_AT_ONCE], left[_AT_ONCE:]
+                gone = delete(JOBS).where(JOBS.c.home == home, JOBS.c.name.in_(some))
+                count += connection.execute(gone).rowcount
+            return count
+
+        return self._write(work) if names else 0
 
     def _changed_job(self, name: str, values: dict[str, Any]) -> bool:
         if not values:

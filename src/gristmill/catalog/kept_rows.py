@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, insert, select, union
 
-from gristmill.catalog.asset_rows import number_of
 from gristmill.catalog.records import AssetRecord, DeploymentRecord, EndpointRecord, ResourceRecord
 from gristmill.catalog.rows import as_row
 from gristmill.catalog.tables import ASSETS, DEPLOYMENTS, ENDPOINTS, JOBS, RESOURCES
@@ -36,8 +35,6 @@ class KeptRows(WorkspaceRows):
         """
         table, keys = _PLACES[type(record)]
         values: dict[str, Any] = {**as_row(record), "workspace": self.workspace}
-        if isinstance(record, AssetRecord):
-            values["number"] = number_of(record.version)
         is_it = and_(*(table.c[key] == values[key] for key in ("workspace", *keys)))
 
         def work(connection: Connection) -> bool:

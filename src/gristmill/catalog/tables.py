@@ -63,7 +63,6 @@ ASSETS = Table(
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("version", Text, nullable=False),
-    Column("number", BigInteger),
     Column("document", Text, nullable=False),
     Column("content", Text, nullable=False),
     Column("is_archived", Boolean, nullable=False),

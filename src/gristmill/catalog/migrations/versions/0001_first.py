@@ -60,7 +60,6 @@ def _assets() -> None:
         _text("kind"),
         _text("name"),
         _text("version"),
-        sa.Column("number", sa.BigInteger),
         _text("document"),
         _text("content"),
         sa.Column("is_archived", sa.Boolean, nullable=False),
