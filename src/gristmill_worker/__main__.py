@@ -9,14 +9,13 @@ import json
 import os
 import shlex
 import sys
-from typing import Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 from gristmill_worker.channel import Channel, ChannelLost
 from gristmill_worker.encoded import Encoded
 from gristmill_worker.error_log import ErrorLog
 from gristmill_worker.frame_settings import frame_settings
 from gristmill_worker.items import ItemReader
-from gristmill_worker.keeping import Keeping
 from gristmill_worker.logs import set_up_logging, set_up_streams
 from gristmill_worker.loop import Worker
 from gristmill_worker.memory import limit_data
@@ -30,6 +29,9 @@ from gristmill_worker.stacks import show_when_asked
 from gristmill_worker.staging import Stage
 from gristmill_worker.wire import HELLO, PROTOCOL, START_FAILED
 from gristmill_worker.writes import Writes
+
+if TYPE_CHECKING:
+    from gristmill_worker.keeping import Keeping
 
 #: The worker ends with this status when its channel is gone (EX_PROTOCOL of sysexits.h).
 CHANNEL_LOST = 76
@@ -73,6 +75,8 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
     slot = Slot(configuration["slots"], configuration["slot"])
     keeping = None
     if configuration["is_kept"]:
+        from gristmill_worker.keeping import Keeping  # other workers start without it
+
         keeping = Keeping(configuration["working_folder"], configuration["tracking_store"])
     process = _Process(channel, slot, _writes(configuration, slot), keeping)
     worker = process.worker(configuration, encode)
@@ -89,7 +93,7 @@ def _serve(channel: Channel, configuration: Dict[str, Any]) -> int:
 class _Process:
     """What stays the same whatever job this process works on."""
 
-    def __init__(self, channel: Channel, slot: Slot, writes: Writes, keeping: Optional[Keeping]) -> None:
+    def __init__(self, channel: Channel, slot: Slot, writes: Writes, keeping: Optional["Keeping"]) -> None:
         self._channel = channel
         self._slot = slot
         self._writes = writes

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from gristmill_worker import slot as slots
 from gristmill_worker import wire
@@ -14,13 +14,15 @@ from gristmill_worker.error_log import ErrorLog
 from gristmill_worker.failure import blamed_files, describe, reason_of
 from gristmill_worker.faults import reach
 from gristmill_worker.items import ItemReader
-from gristmill_worker.keeping import Keeping
 from gristmill_worker.outbox import Outbox, Takings
 from gristmill_worker.part import Part
 from gristmill_worker.parting import farewell, missed
 from gristmill_worker.row_ranges import MARK
 from gristmill_worker.script import Context, Script
 from gristmill_worker.staging import Rows, Stage
+
+if TYPE_CHECKING:
+    from gristmill_worker.keeping import Keeping
 
 #: Finished mini-batches are reported at the latest after this long.
 REPORT_EVERY_NS = 5_000_000
@@ -53,7 +55,7 @@ class Worker:
         encode: Encoder,
         job_name: str,
         error_log: str,
-        keeping: Optional[Keeping] = None,
+        keeping: Optional["Keeping"] = None,
     ) -> None:
         self._channel = channel
         self._slot = slot
@@ -119,8 +121,7 @@ class Worker:
         self._part.close()
 
     def serve(self) -> Optional[Dict[str, Any]]:
-        """Run mini-batches until STOP; then call ``shutdown()`` and say goodbye. Or until there is another
-        job to go on with: then return its terms.
+        """Run mini-batches until STOP, then say goodbye; or until there is another job: return its terms.
 
         Raises
         ------
@@ -361,9 +362,8 @@ class Worker:
 
     def _rest(self) -> None:
         """The job is over: leave this process as the next one may find it, or say why that cannot be."""
-        keeping, told = self._keeping, {"unfit": _NEVER}
-        if keeping is not None:
-            told["unfit"] = keeping.why_not(self._outbox)
+        keeping = self._keeping
+        told = {"unfit": _NEVER if keeping is None else keeping.why_not(self._outbox)}
         if keeping is not None and not told["unfit"]:
             self._notice("missed", missed(self._outbox))
             told.update(farewell(self.script, self._outbox, self._part, self._has_scored))

@@ -15,7 +15,6 @@ from gristmill.engine.contract import Engine
 from gristmill.engine.ground import OwnGround
 from gristmill.engine.launch import Assignment
 from gristmill.engine.local import LocalEngine
-from gristmill.engine.standby import Standby, is_looked_after
 from gristmill.run.execution import RunIdentity
 from gristmill.run.job_folder import Job, JobFolder
 from gristmill.service.assignment import assignment_of
@@ -24,6 +23,7 @@ from gristmill.service.surroundings import Surroundings
 from gristmill.settings import Home
 
 if TYPE_CHECKING:
+    from gristmill.engine.standby import Standby
     from gristmill.engine.warm_pool import WarmPool
 
 #: What is said where a deployment asks for workers that stay, and there is nobody who could keep them.
@@ -81,8 +81,8 @@ class Warming:
         OSError
             The model cannot be read, or laid out.
         """
-        earlier = [run for run in identity.earlier if not is_looked_after(warm_folder(self._home), run)]
-        identity = replace(identity, earlier=tuple(earlier))
+        if identity.earlier:
+            identity = replace(identity, earlier=self._left_of(identity.earlier))
         standby, interpreter = self._standby, surroundings.interpreter
         give_way = self._pool.give_way if self._pool is not None else lambda: False
         model = standby.model if standby is not None else None
@@ -91,6 +91,12 @@ class Warming:
             assignment = replace(assignment, workers=seats)
             return LocalEngine(assignment, OwnGround(sys.executable), give_way=give_way)
         return LocalEngine(standby.place(assignment), standby, seats=seats, give_way=give_way)
+
+    def _left_of(self, runs: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the marks of earlier starts after which nobody looks."""
+        from gristmill.engine.standby import is_looked_after  # a new job has none
+
+        return tuple(run for run in runs if not is_looked_after(warm_folder(self._home), run))
 
     def over(self, release: Callable[[], None]) -> Callable[[], None]:
         """Return what is to be called when the job is over, with what it gives back."""
