@@ -28,8 +28,8 @@ class Override:
     path: str
     """The key with those above it: ``settings.mini_batch_size``."""
     value: object
-    """None (back to the default; a tag, a property or a variable is taken away), a boolean, a number, a text, a
-    path, or a mapping of these."""
+    """None (back to the default; a tag, a property or a variable is taken away), a boolean, a number, a text,
+    a path, or a mapping of these."""
     origin: str
     """The option as it was typed: ``--mini-batch-size 5``. After ``--set``, a relative path is relative to
     the deployment's folder, as if it stood in the file; after any other option, to the current folder."""
