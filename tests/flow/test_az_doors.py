@@ -273,3 +273,41 @@ def test_every_option_of_an_invocation_arrives(typed: Typed, folder: Path) -> No
     assert typed("batch-endpoint list-jobs -n texts --query [].name -o tsv")[1] == "first\n"
     assert typed("job list --query [].name -o tsv")[1] == "first\n"
     assert typed("job list --parent-job-name first --query [0].name -o tsv")[1] == "first\n"
+
+
+def test_a_list_of_jobs_ends_after_50_and_says_so(
+    typed: Typed, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed("batch-endpoint invoke -n texts --input in --job-name first --idempotency-key once -o none")
+    (made,) = (folder / "home/jobs").glob("first/job.json")
+    monkeypatch.setenv("GRISTMILL_HOME", str(folder / "crowded"))
+    for number in range(52):
+        other = folder / f"crowded/jobs/j{number:02}/job.json"
+        other.parent.mkdir(parents=True)
+        values = {**json.loads(made.read_text()), "name": f"j{number:02}", "status": "Completed"}
+        other.write_text(json.dumps(values))
+
+    status, out, err = typed("job list --query [].name -o tsv")
+
+    assert (status, err) == (0, "notice: the newest 50 of 52 jobs; --all-results true shows all of them\n")
+    assert out.split() == [f"j{number:02}" for number in range(51, 1, -1)]
+    assert len(typed("job list --all-results true --query [].name -o tsv")[1].split()) == 52
+    assert typed("job list -r 2 --query [].name -o tsv") == (0, "j51\nj50\n", "")
+
+
+@pytest.mark.parametrize(
+    "thing", ["batch-endpoint update -n texts", "model update -n weights", "compute update -n cluster"]
+)
+def test_remove_takes_a_key_away(thing: str, typed: Typed) -> None:
+    assert (
+        typed(f"{thing} --set tags.gone=1 tags.kept=2 description=words --query tags.gone -o tsv")[1] == "1\n"
+    )
+
+    status, out, _ = typed(
+        f"{thing} --remove tags.gone description --query [tags.gone,tags.kept,description]"
+    )
+
+    assert (status, json.loads(out)) == (0, [None, "2", None])
+    status, out, err = typed(f"{thing} --remove tags.gone")
+    assert (status, out) == (2, "")
+    assert "--remove tags.gone: is not there, and cannot be taken away" in err

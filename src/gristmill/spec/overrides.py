@@ -18,6 +18,7 @@ from gristmill.spec.problems import Problem
 from gristmill.spec.tree import Entry, Mapping, Node, Place, Plain, Scalar, is_null, meaning, tree
 
 _SET = "--set "
+_REMOVE = "--remove "
 _AFTER_EVERY_LINE = 1 << 40
 
 
@@ -32,7 +33,8 @@ class Override:
     a path, or a mapping of these."""
     origin: str
     """The option as it was typed: ``--mini-batch-size 5``. After ``--set``, a relative path is relative to
-    the deployment's folder, as if it stood in the file; after any other option, to the current folder."""
+    the deployment's folder, as if it stood in the file; after any other option, to the current folder. After
+    ``--remove`` the key is taken away."""
     text: str | None = None
     """The very text of the value, where it says more than ``value``: ``1.10``."""
 
@@ -86,6 +88,9 @@ def lay_over(root: Mapping, overrides: Sequence[Override], folder: Path) -> tupl
         names = canonical_names(override.path)
         try:
             _check_key(override.path, names)
+            if override.origin.startswith(_REMOVE):
+                root = _taken_away(root, names)
+                continue
             if override.value is not None and override.value is not False:
                 for synonym in synonyms_of(names):
                     root = _without(root, synonym)
@@ -147,6 +152,16 @@ def _with(mapping: Mapping, names: tuple[str, ...], entry: Entry, above: str = "
     below = _with(there.node, tuple(rest), entry, there.path)
     replaced = Entry(path=there.path, place=there.place, node=below)
     return Mapping(place=mapping.place, entries={**mapping.entries, first: replaced})
+
+
+def _taken_away(root: Mapping, names: tuple[str, ...]) -> Mapping:
+    """Return the document without a key that is in it."""
+    there: Node = root
+    for name in names:
+        if not isinstance(there, Mapping) or name not in there.entries:
+            raise _NoPlaceError("is not there, and cannot be taken away")
+        there = there.entries[name].node
+    return _without(root, names)
 
 
 def _without(mapping: Mapping, names: tuple[str, ...]) -> Mapping:

@@ -38,7 +38,11 @@ def list_all(args: Namespace, workspace: Workspace) -> ExitStatus:
     if args.parent_job_name is not None:
         found = [one for one in found if one.job.name == args.parent_job_name]
     most = args.max_results if args.max_results is not None else _MOST
-    return answer.all(found, None if args.all_results == "true" else most)
+    if args.all_results == "true":
+        return answer.all(found)
+    if args.max_results is None and len(found) > most:
+        answer.notice(f"the newest {most} of {len(found):,} jobs; --all-results true shows all of them")
+    return answer.all(found, most)
 
 
 def stream(args: Namespace, workspace: Workspace) -> ExitStatus:
