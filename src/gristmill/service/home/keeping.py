@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from gristmill.catalog.records import AssetKind, ResourceKind
 from gristmill.service.assets.naming import naming
 from gristmill.service.assets.records import keep_record, kept_record
 from gristmill.service.endpoints.records import DEPLOYMENT, ENDPOINT
-from gristmill.settings import Settings
+from gristmill.settings import Home, Settings
 
 if TYPE_CHECKING:
     from gristmill.catalog.store import Catalog
@@ -38,9 +39,14 @@ def keep_missing_records(settings: Settings, catalog: Catalog, did: Tell) -> Non
         did(f"wrote {count} {what} missing in {settings.home.records}")
 
 
+def alone_with(home: Home, workspace: str, kind: str) -> AbstractContextManager[None]:
+    """Hold what everybody holds who writes records of a kind; deployments have the lock of endpoints."""
+    return naming(home, workspace, ENDPOINT if kind == DEPLOYMENT else kind)
+
+
 def _kept(settings: Settings, catalog: Catalog, workspace: str, kind: str) -> int:
     count = 0
-    with naming(settings.home, workspace, kind):
+    with alone_with(settings.home, workspace, kind):
         for row in _rows(catalog, workspace, kind):  # read again: now nobody else writes any
             if not _is_kept(settings, workspace, kind, row):
                 name, version, values = row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,10 @@ from gristmill.catalog.records import (
 from gristmill.errors import RequestError
 from gristmill.run.job_folder import JobFolder
 from gristmill.run.making import JOB
-from gristmill.service.assets.naming import naming
 from gristmill.service.assets.records import Kept, kept_record, kept_records
 from gristmill.service.assets.registering import asset_record
 from gristmill.service.endpoints.records import DEPLOYMENT, ENDPOINT
+from gristmill.service.home.keeping import alone_with
 from gristmill.service.queue.index import job_record
 from gristmill.settings import Home, Settings
 
@@ -44,10 +45,10 @@ def put_back_records(settings: Settings, catalog: Catalog, did: Tell, notice: Te
     known.sort(key=lambda kept: (kept.workspace, _KINDS.index(kept.kind)))
     count: Counter[str] = Counter()
     for (workspace, kind), group in groupby(known, lambda kept: (kept.workspace, kept.kind)):
-        with naming(home, workspace, kind):
-            rows = catalog.in_workspace(workspace)
-            still_there = [one for one in group if kept_record(home, workspace, kind, one.name, one.version)]
-            count[kind] += _put_back(rows, _oldest_first(still_there), notice)
+        with alone_with(home, workspace, kind):
+            again = [_read_again(home, one) for one in group]  # now nobody else writes any
+            there = [one for one in again if one is not None]
+            count[kind] += _put_back(catalog.in_workspace(workspace), _oldest_first(there), notice)
     done = [f"{number} {_called(kind, number)}" for kind, number in count.items() if number]
     if done:
         did(f"put back into the catalog: {', '.join(done)}")
@@ -75,6 +76,11 @@ def index_jobs(settings: Settings, catalog: Catalog, did: Tell) -> None:
         did(f"entered {entered} {'job' if entered == 1 else 'jobs'} in the catalog")
     if forgotten:
         did(f"took {forgotten} {'job' if forgotten == 1 else 'jobs'} out of it whose folders are not here")
+
+
+def _read_again(home: Home, kept: Kept) -> Kept | None:
+    content = kept_record(home, kept.workspace, kept.kind, kept.name, kept.version)
+    return None if content is None else replace(kept, content=content)
 
 
 def _called(kind: str, number: int) -> str:
