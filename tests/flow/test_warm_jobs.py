@@ -20,6 +20,7 @@ from gristmill.engine.machine import MachineMemory, MemoryReading
 from gristmill.engine.sweep import RUN_MARK, marked
 from gristmill.engine.warm_pool import WarmPool
 from gristmill.errors import JobLockedError
+from gristmill.run.job_folder import JobFolder
 from gristmill.service.jobs import Jobs, JobView, ResumeRequest, RunningJob, RunRequest
 from gristmill.settings import Home
 from gristmill.spec.deployment import load
@@ -275,6 +276,24 @@ def test_workers_that_wait_go_first_when_memory_is_short(place: Place) -> None:
     place.pool.tend()
     assert place.pool.kept() == {}
     assert place.pool.give_way() is False
+
+
+def test_what_waiting_workers_take_counts_as_memory_for_the_next_job(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left() -> int:
+        taken = place.pool.taken_bytes()
+        assert (taken > 1_000_000) == bool(place.pool.kept())
+        return 1_050_000_000 - taken
+
+    monkeypatch.setattr("gristmill.engine.crew.available_memory", left)
+    monkeypatch.setattr("gristmill.engine.crew.usable_cores", lambda: 8)
+    auto = {"gristmill__workers": "auto", "gristmill__memory_per_worker": "350MB"}
+    for name in "abc":
+        place.run(name, **auto)
+    jobs = [JobFolder(place.home.jobs / name).read() for name in "abc"]
+    assert [job.workers for job in jobs] == [3, 3, 3]
+    assert place.run_ids("a") == place.run_ids("b") == place.run_ids("c")
 
 
 def test_one_that_died_while_nobody_looked_is_buried(place: Place) -> None:

@@ -45,15 +45,23 @@ class Crew:
     """What the user should know of how that number came about."""
 
 
-def resources_for(deployment: Deployment) -> Resources:
-    """Look up what this machine has for a deployment; the GPUs only where their number matters."""
-    settings = deployment.settings
+def resources_for(deployment: Deployment, spare_bytes: int = 0) -> Resources:
+    """Look up what this machine has for a deployment; the GPUs only where their number matters.
+
+    Parameters
+    ----------
+    deployment
+        What is to be run.
+    spare_bytes
+        Memory that is taken just now, and is given up for whoever needs it.
+    """
+    settings, memory = deployment.settings, available_memory()
     own = VISIBLE in settings.environment_variables
     matter = settings.workers is None or bool(settings.gpus_per_worker)
     hidden = own or settings.gpus_per_worker == 0
     return Resources(
         cores=usable_cores(),
-        memory=available_memory(),
+        memory=None if memory is None else memory + spare_bytes,
         devices=visible_devices() if matter and not hidden else (),
         names_devices=own,
     )

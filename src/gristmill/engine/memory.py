@@ -181,11 +181,20 @@ class WorkerMemory:
         return owner if environment or owner or is_kernel else None
 
     def _told_by(self, process: int, file: str, words: tuple[bytes, ...]) -> int | None:
-        try:
-            text = _read(f"{self._proc}/{process}/{file}", _STATUS_BYTES)
-        except OSError:
-            return None  # it is gone, or not ours to look into
-        return sum(_kilobytes(text, word) for word in words) * 1024
+        return _told(f"{self._proc}/{process}/{file}", words)
+
+
+def taken_by(process: int, proc: Path = Path("/proc")) -> int:
+    """Return what a process takes by itself, in bytes; nothing once it is gone."""
+    return _told(f"{proc}/{process}/status", _OF_STATUS) or 0
+
+
+def _told(path: str, words: tuple[bytes, ...]) -> int | None:
+    try:
+        text = _read(path, _STATUS_BYTES)
+    except OSError:
+        return None  # it is gone, or not ours to look into
+    return sum(_kilobytes(text, word) for word in words) * 1024
 
 
 def _kilobytes(text: bytes, word: bytes) -> int:

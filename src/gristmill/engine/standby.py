@@ -33,6 +33,7 @@ from gristmill.engine.launch import (
     scratch_folder,
 )
 from gristmill.engine.loaded import Loaded, Taken
+from gristmill.engine.memory import taken_by
 from gristmill.engine.process import let_children_be_awaited
 from gristmill.engine.staging import unstage_model
 from gristmill.engine.sweep import RUN_MARK, WORKER_MARK, sweep, values_of
@@ -94,6 +95,11 @@ class Standby:
     def workers(self) -> int:
         """How many workers are loaded and wait for a job."""
         return len(self._loaded)
+
+    @property
+    def taken_bytes(self) -> int:
+        """The memory of the workers that wait."""
+        return sum(taken_by(one.launched.process.id) for one in self._loaded.values())
 
     def hold(self, release: Callable[[], None]) -> None:
         """Have something given back when this ends: the environment that its workers run in."""

@@ -95,6 +95,10 @@ class WarmPool:
             if kept.standby.workers
         }
 
+    def taken_bytes(self) -> int:
+        """Return the memory of all workers that wait: it is there for whoever needs it."""
+        return sum(kept.standby.taken_bytes for kept in self._kept.values())
+
     def due_in_s(self) -> float | None:
         """Return after how long `tend` is to be called, at the latest; None while nothing is kept."""
         waits = self.kept().values()

@@ -30,6 +30,7 @@ from gristmill.service.script_reading import warnings_of_script
 from gristmill.service.surroundings import Surroundings
 from gristmill.service.warming import NOTHING_STAYS, Warming
 from gristmill.settings import Home
+from gristmill.spec.values import Deployment
 
 if TYPE_CHECKING:
     from gristmill.engine.warm_pool import WarmPool
@@ -85,7 +86,7 @@ class Beginning:
         """Make a job of which nothing is to be refused but what its script and its Python say."""
         deployment, interpreter = surroundings.deployment, surroundings.interpreter
         warned = warnings_of_script(deployment, interpreter.version)
-        resources = resources_for(deployment)
+        resources = self._resources_for(deployment)
         crew = crew_for(deployment, resources)
         folder = JobFolder(self._home.jobs / job.name)
         job = _placed(replace(job, deployment=deployment), surroundings, crew.workers)
@@ -221,7 +222,7 @@ class Beginning:
         if surroundings.ready is not None:  # else its Python was known when it was made
             warned = warnings_of_script(surroundings.deployment, surroundings.interpreter.version)
         deployment = replace(job.deployment, packages=surroundings.deployment.packages)
-        resources = resources_for(deployment)
+        resources = self._resources_for(deployment)
         crew = crew_for(deployment, resources)
         execution.job = _placed(replace(job, deployment=deployment), surroundings, crew.workers)
         job.staging.mkdir(parents=True, exist_ok=True)
@@ -232,6 +233,10 @@ class Beginning:
         return Ready(
             surroundings=surroundings, notices=(*surroundings.notices, *crew.notices, *warned, *told)
         )
+
+    def _resources_for(self, deployment: Deployment) -> Resources:
+        """Return what this machine has: what workers take that wait for a job is there for this one."""
+        return resources_for(deployment, self._warm.taken_bytes() if self._warm is not None else 0)
 
     def _begin(
         self, folder: JobFolder, ready: Callable[[Execution], Ready], *, rerun: bool = False
