@@ -88,7 +88,7 @@ def remove_unused_contents(home: Home, catalog: Catalog, did: Tell) -> None:
     count, freed = 0, 0
     for key in candidates:
         if key not in used:
-            room = room_of(contents.path(key).parent)
+            room = room_of(home.contents / key[:2] / key)
             if contents.remove(key, unless_put_within_s=YOUNG_S):
                 count, freed = count + 1, freed + room
     if count:

@@ -259,6 +259,17 @@ def test_contents_that_nothing_names_go(workspace: Workspace, make_job: MakeJob,
     assert any(said.startswith("removed 1 content that nothing refers to") for said in did.done)
 
 
+def test_a_content_that_somebody_has_changed_goes_too(workspace: Workspace) -> None:
+    home = workspace.settings.home
+    key = put(home, "changed")
+    (home.contents / key[:2] / key / "more").write_text("1")
+    aged(home.contents / key[:2] / key)
+
+    repaired(workspace)
+
+    assert not Contents(home.contents).has(key)
+
+
 def test_while_a_job_is_made_contents_stay(workspace: Workspace) -> None:
     home = workspace.settings.home
     key = put(home, "unused")
