@@ -115,8 +115,8 @@ def test_many_who_ask_at_the_same_instant_start_one_runner(home: DisturbedHome) 
     [
         (1, 15, 1),
         (2, 15, 3),
-        pytest.param(3, 200, 1, marks=pytest.mark.slow),
-        pytest.param(4, 200, 3, marks=pytest.mark.slow),
+        pytest.param(3, 200, 1, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+        pytest.param(4, 200, 3, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
     ],
 )
 def test_kills_at_random(seed: int, jobs: int, at_once: int, tmp_path: Path) -> None:

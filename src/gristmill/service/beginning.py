@@ -6,9 +6,10 @@ queue is kept.
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ CANCELLED_WAITING = "cancelled by gristmill job cancel before it began"
 Building = Callable[[], AbstractContextManager[object]]
 #: A job that has ended its process so often, and got nowhere, is not begun again by itself.
 MOST_STARTS = 3
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 #: How a job is resumed where nothing is said.
 AS_IT_IS = ResumeRequest()
 
@@ -181,7 +183,13 @@ class Beginning:
                 return self._ready(execution, building)
             except KeyboardInterrupt:
                 execution.job = end_unbegun(folder, execution.job, Status.CANCELED, CANCELLED_WAITING)
+            except StorageError:
+                _uncount(execution)  # there is no room: it waits until there is
+                raise
             except (GristmillError, OSError) as error:
+                if getattr(error, "errno", None) in _NO_ROOM:
+                    _uncount(execution)
+                    raise StorageError(f"{in_words(error, with_path=True)}; make room") from error
                 execution.job = end_unbegun(folder, execution.job, Status.FAILED, in_words(error))
             raise _EndedInsteadError
 
@@ -296,6 +304,12 @@ def _counted(execution: Execution) -> Job:
             f"gristmill resume {job.name} tries once more, before your eyes"
         )
     return replace(job, status=Status.PREPARING, message="", runner_starts=starts, runner_done=done)
+
+
+def _uncount(execution: Execution) -> None:
+    """Take a start back that came to nothing for want of room."""
+    with suppress(StorageError):
+        execution.folder.write(replace(execution.job, runner_starts=execution.job.runner_starts - 1))
 
 
 def _placed(job: Job, surroundings: Surroundings, workers: int) -> Job:

@@ -21,7 +21,7 @@ from gristmill.service.beginning import AS_IT_IS, Beginning
 from gristmill.service.in_flight import ProcessStacks, stacks
 from gristmill.service.queue.cancelling import cancel_waiting
 from gristmill.service.queue.following import FollowedJob
-from gristmill.service.queue.line import Line, Waiter, place_in_line
+from gristmill.service.queue.line import Line, Waiter, place_of
 from gristmill.service.queue.waking import wake_if_needed
 from gristmill.service.request import (
     RunRequest,
@@ -246,11 +246,11 @@ class Jobs:
 
     def _view(self, folder: JobFolder, line: Sequence[Waiter]) -> JobView:
         held = is_held(folder.lock)  # first: a job that ends meanwhile is not one that was interrupted
-        return view_of(folder.read(), folder, is_held=held, place=place_in_line(folder.name, line))
+        return view_of(folder.read(), folder, is_held=held, place=place_of(folder.name, line, self.home))
 
     def _begin_waiting(self, folder: JobFolder, request: ResumeRequest) -> RunningJob:
         """Begin a job here and now that waited for the runner, or did so until it was cancelled."""
-        if request != AS_IT_IS:
+        if request.force or request.new or request.overrides:
             raise JobStateError(
                 f"job {folder.name} has never begun, so that nothing of it can be changed: resume it as it "
                 "is, or start a new one"

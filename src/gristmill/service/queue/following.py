@@ -18,7 +18,7 @@ from gristmill.run.job_folder import JobFolder, Status
 from gristmill.run.lock import is_held
 from gristmill.run.progress import Progress
 from gristmill.run.pulse import read_pulse
-from gristmill.service.queue.line import Line, is_being_made, place_in_line
+from gristmill.service.queue.line import Line, is_being_made, place_of
 from gristmill.service.queue.waiting import Waiting
 from gristmill.service.queue.waking import wake_if_needed
 from gristmill.service.views import JobView, view_of
@@ -114,7 +114,7 @@ class FollowedJob:
         if self._job.status is not Status.QUEUED or now < self._next_place_at:
             return ()
         self._next_place_at = now + _PLACE_EVERY_S
-        place = place_in_line(self.name, Line(self._home).look()[0])
+        place = place_of(self.name, Line(self._home).look()[0], self._home)
         if place is None or place[1] == self._place:
             return ()
         self._place = place[1]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from gristmill.errors import JobStateError, UnknownJobError
 from gristmill.run.job_folder import Job, JobFolder, Status
 from gristmill.run.lock import is_held
+from gristmill.service.queue.presence import trouble_of
 from gristmill.service.queue.waiting import Waiting
 from gristmill.settings import Home
 
@@ -30,8 +31,8 @@ class Waiter:
     created_at: str
     is_worked_on: bool
     """Whether a process has it just now."""
-    deployment: str | None
-    """The endpoint and the deployment that it is of, as ``endpoint/deployment``."""
+    deployment: str
+    """The endpoint and the deployment that it is of, as ``endpoint/deployment``, or what that is called."""
 
     @property
     def turn(self) -> tuple[int, str, str]:
@@ -96,7 +97,7 @@ def waiter(job: Job, *, is_worked_on: bool) -> Waiter:
         priority=job.priority,
         created_at=job.created_at,
         is_worked_on=is_worked_on,
-        deployment=f"{deployment.endpoint_name}/{deployment.name}" if named else None,
+        deployment=f"{deployment.endpoint_name}/{deployment.name}" if named else deployment.called,
     )
 
 
@@ -113,6 +114,13 @@ def is_being_made(folder: JobFolder) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def place_of(name: str, waiters: Iterable[Waiter], home: Home) -> tuple[int, str] | None:
+    """Say where a job stands in the line, as `place_in_line` does, and what is in its way."""
+    place = place_in_line(name, waiters)
+    trouble = trouble_of(home, name) if place is not None else None
+    return (place[0], f"{place[1]}; it cannot begin: {trouble}") if place and trouble else place
 
 
 def place_in_line(name: str, waiters: Iterable[Waiter]) -> tuple[int, str] | None:

@@ -18,6 +18,7 @@ from typing import Any
 from gristmill.settings import Home
 
 _SIZE = 4096
+_MOST_WORDS = 250  # of characters, each of which is twelve bytes at most
 
 
 class Presence:
@@ -66,9 +67,10 @@ class Presence:
         except OSError:
             return False
 
-    def say(self, trouble: str | None) -> None:
-        """Write down who the runner is, and what is in its way."""
-        said = json.dumps({"pid": os.getpid(), "trouble": trouble}).encode("ascii")[:_SIZE]
+    def say(self, trouble: str | None, job: str | None = None) -> None:
+        """Write down who the runner is, and what is in its way, or in that of one job."""
+        words = trouble[:_MOST_WORDS] if trouble is not None else None
+        said = json.dumps({"pid": os.getpid(), "trouble": words, "job": job}).encode("ascii")
         with suppress(OSError):  # those who read it do without
             os.pwrite(self.descriptor, said.ljust(_SIZE), 0)
 
@@ -80,8 +82,14 @@ class Presence:
             self.descriptor = -1
 
 
+def trouble_of(home: Home, job: str) -> str | None:
+    """Return what the runner of a home says is in the way of a job; None where nothing is."""
+    said = said_by_runner(home)
+    return said.get("trouble") if said.get("job") in (None, job) else None
+
+
 def said_by_runner(home: Home) -> dict[str, Any]:
-    """Return what the runner of a home has said last: its ``pid``, and its ``trouble`` or None."""
+    """Return what the runner of a home has said last: its ``pid``, its ``trouble`` and whose that is."""
     try:
         said = json.loads(_path(home).read_bytes())
     except (OSError, ValueError):

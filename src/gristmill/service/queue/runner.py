@@ -189,7 +189,7 @@ class Runner:
         slot.job = None
         pause = self._pauses[name] = min(2 * self._pauses.get(name, 0.5), _LONGEST_PAUSE_S)
         self._not_before[name] = self._clock() + pause
-        self._presence.say(trouble)
+        self._presence.say(trouble, name)
         if trouble is not None:
             self._log(f"job {name} is tried again in {pause:g} s: {trouble}")
 

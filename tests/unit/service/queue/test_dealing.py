@@ -9,10 +9,10 @@ from gristmill.run.job_folder import Status
 from gristmill.service.queue.dealing import Deal, Seat, deal
 from gristmill.service.queue.line import Waiter, place_in_line
 
-DEPLOYMENTS = ("e/a", "e/b", None)
+DEPLOYMENTS = ("e/a", "e/b", "score")
 
 
-def waiter(name: str, *, priority: int = 0, held: bool = False, of: str | None = None) -> Waiter:
+def waiter(name: str, *, priority: int = 0, held: bool = False, of: str = "score") -> Waiter:
     return Waiter(
         name=name,
         status=Status.QUEUED,
