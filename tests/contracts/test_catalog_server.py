@@ -33,8 +33,13 @@ def up(running: PostgresqlServer) -> Iterator[PostgresqlServer]:
     running.start_again()
 
 
-def opened(url: str, patience_s: float = 30.0, pause: Callable[[float], None] = lambda _: None) -> Catalog:
-    return Catalog(Database(Kind(url), SCHEMA.make_ready, patience_s, pause), "default")
+def opened(
+    url: str,
+    patience_s: float = 30.0,
+    pause: Callable[[float], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Catalog:
+    return Catalog(Database(Kind(url), SCHEMA.make_ready, patience_s, pause, say), "default")
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
@@ -46,13 +51,15 @@ def test_calls_while_the_server_is_away_wait_and_succeed(up: PostgresqlServer, m
         if len(pauses) == 3:
             up.start()
 
-    with opened(up.url("away"), pause=starts_meanwhile) as catalog:
+    said: list[str] = []
+    with opened(up.url("away"), pause=starts_meanwhile, say=said.append) as catalog:
         catalog.put_endpoint(EndpointRecord(name=mode, document={}))
         up.stop(mode)
 
         assert catalog.endpoint(mode) is not None
         assert catalog.put_endpoint(EndpointRecord(name=f"{mode}-2", document={})).name == f"{mode}-2"
 
+    assert said == [f"the catalog postgresql://tester@{up.folder}/away is away; it is waited for"]
     assert len(pauses) >= 3
     assert pauses == sorted(pauses)
 

@@ -35,6 +35,7 @@ class Database:
         make_ready: Callable[[Database], None],
         patience_s: float = PATIENCE_S,
         pause: Callable[[float], None] = time.sleep,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Connect, and see to the tables.
 
@@ -48,6 +49,8 @@ class Database:
             How long a server that is away is waited for.
         pause
             Waits so many seconds before it is tried again.
+        say
+            Is told that a server is waited for.
 
         Raises
         ------
@@ -58,6 +61,7 @@ class Database:
         self._make_ready = make_ready
         self._patience_s = patience_s
         self._pause = pause
+        self._say = say
         self._following = threading.Lock()
         self.engine = self._opened()
 
@@ -100,9 +104,11 @@ class Database:
                 self._pause(random.uniform(0, _LONGEST_CONFLICT_S))
             except DBAPIError as error:
                 now = time.monotonic()
-                deadline = now + self._patience_s if deadline is None else deadline
-                if not self.kind.is_away(error) or now > deadline:
+                if not self.kind.is_away(error) or (deadline is not None and now > deadline):
                     raise self.kind.explained(error) from error
+                if deadline is None:
+                    deadline = now + self._patience_s
+                    self._say(f"the catalog {self.kind.place} is away; it is waited for")
                 self._pause(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             except UnicodeEncodeError as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from gristmill.catalog.database import PATIENCE_S, Database
+from gristmill.catalog.database import Database
 from gristmill.catalog.postgresql import PostgresqlServer
 from gristmill.catalog.schema import SCHEMA
 from gristmill.catalog.sqlite import SqliteFile
@@ -13,15 +14,15 @@ from gristmill.errors import CatalogError
 from gristmill.settings import Settings
 
 
-def open_catalog(settings: Settings, patience_s: float = PATIENCE_S) -> Catalog:
+def open_catalog(settings: Settings, say: Callable[[str], None] = lambda _: None) -> Catalog:
     """Open the catalog of a home, or the team's; it is made, or brought up to date, where need be.
 
     Parameters
     ----------
     settings
         Where it is, and whose names are meant.
-    patience_s
-        How long a server that is away is waited for, here and at every later call.
+    say
+        Is told when a server is waited for, here and at every later call.
 
     Returns
     -------
@@ -33,7 +34,8 @@ def open_catalog(settings: Settings, patience_s: float = PATIENCE_S) -> Catalog:
     CatalogError
         It cannot be opened, is damaged or of a newer release, or its server is away.
     """
-    return Catalog(Database(kind_of(settings), SCHEMA.make_ready, patience_s), settings.workspace)
+    database = Database(kind_of(settings), SCHEMA.make_ready, say=say)
+    return Catalog(database, settings.workspace)
 
 
 def reopen_catalog(settings: Settings, aside: str) -> tuple[Catalog, Path | None]:

@@ -73,7 +73,7 @@ class Workspace:
         """
         from gristmill.catalog.opening import open_catalog
 
-        return open_catalog(self.settings)
+        return open_catalog(self.settings, self.say)
 
     @cached_property
     def jobs(self) -> Jobs:
