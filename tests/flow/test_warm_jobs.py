@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from flow.mill import until
 from gristmill.engine.machine import MachineMemory, MemoryReading
 from gristmill.engine.sweep import RUN_MARK, marked
 from gristmill.engine.warm_pool import WarmPool
@@ -28,6 +29,7 @@ from gristmill.spec.overrides import Override
 
 SCORE = """
 import os
+import time
 
 import lib
 
@@ -40,6 +42,8 @@ def run(mini_batch, context):
     lib.note("calls", context.job_name, os.getpid(), os.environ.get("WORD", "-"))
     if context.job_name == "bad" and context.minibatch_index == 0:
         os.kill(os.getpid(), 9)
+    while context.job_name == "held" and not os.path.exists(os.environ["SEEN"]):
+        time.sleep(0.01)
     return [os.path.basename(path) for path in mini_batch]
 """
 LIB = """
@@ -314,30 +318,31 @@ from flow.test_warm_jobs import Place
 place = Place(Path({folder!r}))
 place.run("a")
 print("kept", place.run_ids("a")[0], flush=True)
+place.run({then!r})
 time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("guard_too", [False, True])
-def test_when_the_process_is_killed_nobody_is_left(tmp_path: Path, guard_too: bool) -> None:
-    path = [str(Path(__file__).parents[1])]
-    keeper = subprocess.Popen(
-        [sys.executable, "-c", KEEPER.format(path=path, folder=str(tmp_path))],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def _keeper(folder: Path, then: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a process that keeps a worker, and does another job then; return it, and the mark."""
+    text = KEEPER.format(path=[str(Path(__file__).parents[1])], folder=str(folder), then=then)
+    keeper = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
     assert keeper.stdout is not None
     with keeper.stdout:
-        run_id = keeper.stdout.readline().split()[1]
-        workers = marked(RUN_MARK, run_id)
-        guards = marked("GRISTMILL_GUARD", run_id)
-        assert (len(workers), len(guards)) == (1, 1)
-        if guard_too:
-            keeper.send_signal(signal.SIGSTOP)
-            os.kill(guards[0], signal.SIGKILL)
-        descriptors = [os.pidfd_open(process) for process in workers]
-        keeper.kill()
-        keeper.wait()
+        return keeper, keeper.stdout.readline().split()[1]
+
+
+@pytest.mark.parametrize("guard_too", [False, True])
+def test_when_the_process_is_killed_nobody_is_left(tmp_path: Path, guard_too: bool) -> None:
+    keeper, run_id = _keeper(tmp_path, "b")
+    workers, [guard] = marked(RUN_MARK, run_id), marked("GRISTMILL_GUARD", run_id)
+    assert len(workers) == 1
+    descriptors = [os.pidfd_open(process) for process in workers]
+    if guard_too:
+        keeper.send_signal(signal.SIGSTOP)
+        os.kill(guard, signal.SIGKILL)
+    keeper.kill()
+    keeper.wait()
     for descriptor in descriptors:
         assert _ends(descriptor)
     home = Home(path=tmp_path / "home")
@@ -346,6 +351,30 @@ def test_when_the_process_is_killed_nobody_is_left(tmp_path: Path, guard_too: bo
     standby, is_new = pool.standby("key", 1.0, "x")
     assert (is_new, [path.name for path in (home.runner / "warm").iterdir()]) == (True, [standby.run_id])
     pool.close()
+
+
+def test_a_resume_ends_what_a_killed_process_has_left(tmp_path: Path) -> None:
+    keeper, run_id = _keeper(tmp_path, "held")
+    until(lambda: any(line.startswith("held") for line in _lines(tmp_path / "calls")), "the second job")
+    [worker], [guard] = marked(RUN_MARK, run_id), marked("GRISTMILL_GUARD", run_id)
+    keeper.send_signal(signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
+    keeper.kill()
+    keeper.wait()
+    assert marked(RUN_MARK, run_id) == [worker]  # it is in run(), and does not hear that nobody is there
+    descriptor = os.pidfd_open(worker)
+    resumed = Jobs(Home(path=tmp_path / "home")).resume("held", ResumeRequest())
+    steps = resumed.steps()
+    next(steps)
+    assert _ends(descriptor)
+    (tmp_path / "seen").touch()
+    for _ in steps:
+        pass
+    assert resumed.view.status == "Completed"
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def _ends(descriptor: int) -> bool:
