@@ -54,10 +54,9 @@ class JobLock:
             raise JobLockedError(_held_by(self._path.parent.name, holder)) from error
         except OSError as error:
             self.release()
-            raise StorageError(
-                f"{self._path} cannot be locked: {in_words(error)}; set GRISTMILL_HOME to a folder on a "
-                "local disk"
-            ) from error
+            is_closed = isinstance(error, PermissionError)
+            remedy = "give yourself access" if is_closed else "set GRISTMILL_HOME to a folder on a local disk"
+            raise StorageError(f"{self._path} cannot be locked: {in_words(error)}; {remedy}") from error
         holder = self._holder()
         if self._on_network and self._is_held_elsewhere(holder):
             self.release()

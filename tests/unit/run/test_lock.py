@@ -159,6 +159,15 @@ def test_a_job_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
         JobLock(tmp_path / "gone" / "lock").acquire()
 
 
+def test_a_lock_that_may_not_be_written_asks_for_access(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(file: int, operation: int) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StorageError, match="Permission denied; give yourself access"):
+        JobLock(path).acquire()
+
+
 def test_a_file_system_without_locks_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def flock(file: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
