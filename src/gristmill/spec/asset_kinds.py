@@ -98,8 +98,15 @@ def location(node: Any) -> Location:
 def input_location(node: Any) -> Location:
     """Take what is to be scored: as `location`, or data that is registered, ``azureml:name:version``."""
     kinds.refuse_registry(node)
-    reference = reference_of(kinds.text(node))
-    return location(node) if reference is None else Location(asset=reference)
+    given = kinds.text(node)
+    if reference := reference_of(given):
+        return Location(asset=reference)
+    if _AZURE.match(given) and not given.lower().startswith("azureml://"):
+        raise wrong(
+            f"names no input {got(node)}; the forms are azureml:<name>:<version>, azureml:<name>@<label> and "
+            f"{_DATASTORE_FORM}"
+        )
+    return location(node)
 
 
 def _without_scheme(node: Any, given: str) -> Any:

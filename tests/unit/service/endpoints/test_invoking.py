@@ -197,6 +197,8 @@ def test_a_local_datastore_holds_input_and_output(workspace: Workspace, project:
         ({"input": "file://host/x"}, SpecError, "names a file of another machine"),
         ({"input": "azureml://registries/r/data/d/versions/1"}, SpecError, "registry in the cloud"),
         ({"input": "azureml://datastores/d"}, SpecError, "is no path of a datastore"),
+        ({"input": "azureml:"}, SpecError, "names no input; the forms are azureml:<name>:<version>"),
+        ({"input": "azureml:d:1:2"}, SpecError, "names no input; the forms are azureml:<name>:<version>"),
         ({"input": "azureml://datastores/d/paths/x"}, UnknownResourceError, "no datastore called"),
         ({"input": None}, SpecError, "there is no input to go on with; give one: --input PATH"),
         ({"input": None, "input_type": "uri_file"}, SpecError, "--input-type says of what type"),
