@@ -68,6 +68,13 @@ def test_exit_status_is_that_of_the_command(scripts: Mill, words: list[str], sta
     assert "Traceback" not in ended.err
 
 
+def test_az_ml_without_a_script_is_told_what_it_is_called_here(scripts: Mill) -> None:
+    ended = scripts.type("az", "ml", "job", "list")
+
+    assert (ended.status, ended.out) == (2, "")
+    assert "what az ml does is done by gristmill itself" in ended.err
+
+
 def test_command_may_have_options_and_dashes_of_its_own(scripts: Mill) -> None:
     assert scripts.type("az", "--", "printf", "%s.", "--", "-n", "--name").out == "--.-n.--name."
 

@@ -46,6 +46,11 @@ def run_script(args: Namespace, _: None) -> int:
     words = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not words:
         raise RequestError("which command? Type it behind --, as in: gristmill az -- bash deploy-and-run.sh")
+    if words[0] == "ml":
+        raise RequestError(
+            "what az ml does is done by gristmill itself, as in: gristmill batch-endpoint list; gristmill az "
+            "runs a script that says az ml: gristmill az -- bash deploy-and-run.sh"
+        )
     try:
         with tempfile.TemporaryDirectory(prefix="gristmill-az-") as folder:
             return _run(words, _environment(Path(folder)))
