@@ -85,6 +85,9 @@ RUNNER_POINTS = ("runner.dealt", "runner.idle", "runner.unlocked", "slot.done")
 ASSET_POINTS = ("asset.before_row", "asset.after_row")
 """Those that only the naming of a model, an environment or data meets, after its content is kept."""
 
+ENDPOINT_POINTS = ("endpoint.before_row", "endpoint.after_row")
+"""Those that only an endpoint or a deployment meets that is created or changed."""
+
 JOB_REMOVAL_POINTS = ("delete.after_row", "delete.after_output", "delete.after_parts", "delete.after_name")
 """Those that only a job that is deleted or pruned meets."""
 

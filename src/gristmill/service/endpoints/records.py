@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gristmill.catalog.records import DeploymentRecord, EndpointRecord
 from gristmill.catalog.rows import utc_now
 from gristmill.errors import GristmillError
+from gristmill.faults import reach
 from gristmill.service.assets.naming import naming
 from gristmill.service.assets.records import forget_record, keep_record
 from gristmill.service.endpoints.views import default_of
@@ -102,8 +103,9 @@ def _put(settings: Settings, record: Record, there: Record | None, put: Callable
     created_at = now if there is None else there.created_at
     stamped = replace(record, created_at=created_at, modified_at=now)
     _keep(settings, stamped)
+    reach("endpoint.before_row")
     try:
-        return put(stamped)
+        row = put(stamped)
     except GristmillError:
         if there is not None:
             _keep(settings, there)
@@ -112,6 +114,8 @@ def _put(settings: Settings, record: Record, there: Record | None, put: Callable
         else:
             _forget_endpoint(settings, record.name)
         raise
+    reach("endpoint.after_row")
+    return row
 
 
 def _with_default(record: EndpointRecord, deployment: str | None) -> EndpointRecord:
