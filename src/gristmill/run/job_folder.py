@@ -136,6 +136,8 @@ class Job:
     """Which state of the deployment in the catalog it was made of; None: of none."""
     is_archived: bool = False
     """Whether lists leave it out."""
+    workspace: str = "default"
+    """Whose endpoint and deployment are meant."""
 
     @property
     def has_complete_output(self) -> bool:

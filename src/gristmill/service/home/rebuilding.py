@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gristmill.catalog.records import (
@@ -19,7 +18,7 @@ from gristmill.catalog.records import (
     ResourceRecord,
 )
 from gristmill.errors import RequestError
-from gristmill.run.job_folder import JobFolder
+from gristmill.run.job_folder import Job, JobFolder
 from gristmill.run.making import JOB
 from gristmill.service.assets.records import Kept, kept_record, kept_records
 from gristmill.service.assets.registering import asset_record
@@ -62,16 +61,19 @@ def index_jobs(settings: Settings, catalog: Catalog, did: Tell) -> None:
         for name in catalog.workspaces()
         for row in catalog.in_workspace(name).jobs(archived=None)
     ]
-    there = {record.name: record for record in _jobs_in(home)}
+    there = {job.name: job for job in _jobs_in(home)}
     gone: dict[str, list[str]] = {}
     for rows, row in known:
         is_here = row.home == str(home.path)
         if is_here and row.name in there:
-            _update(rows, row, there.pop(row.name))
+            _update(rows, row, job_record(there.pop(row.name), home))
         elif settings.catalog_url is None and not (is_here and (home.jobs / row.name / JOB).exists()):
             gone.setdefault(row.home, []).append(row.name)  # the catalog is of this home alone
     forgotten = sum(catalog.forget_jobs(place, names) for place, names in gone.items())
-    entered = catalog.index_jobs(list(there.values()))
+    entered = 0
+    for workspace in sorted({job.workspace for job in there.values()}):
+        missing = [job_record(job, home) for job in there.values() if job.workspace == workspace]
+        entered += catalog.in_workspace(workspace).index_jobs(missing)
     if entered:
         did(f"entered {entered} {'job' if entered == 1 else 'jobs'} in the catalog")
     if forgotten:
@@ -124,10 +126,10 @@ def _number(version: str | None) -> int:
     return int(version) if version is not None and version.isascii() and version.isdigit() else 0
 
 
-def _jobs_in(home: Home) -> Iterable[JobRecord]:
+def _jobs_in(home: Home) -> Iterable[Job]:
     for path in sorted(home.jobs.iterdir()) if home.jobs.is_dir() else ():
         try:
-            yield job_record(JobFolder(Path(path)).read(), home)
+            yield JobFolder(path).read()
         except RequestError:
             continue
 

@@ -144,7 +144,7 @@ class Retention:
                 )
             folder.write(replace(job, is_archived=archived))
         if self._has_catalog:
-            self._catalog().archive_job(name, archived)
+            self._catalog().in_workspace(job.workspace).archive_job(name, archived)
 
     def _remove(self, folder: JobFolder, job: Job | None, *, keep_outputs: bool) -> Removed:
         """Remove a job that somebody holds: its row first, since a folder without one is entered again."""

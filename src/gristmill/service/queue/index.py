@@ -42,7 +42,8 @@ def index(catalog: Catalog, job: Job, home: Home) -> None:
     CatalogError
         The catalog is away, or cannot be written.
     """
-    is_known = catalog.put_job_state(
+    rows = catalog.in_workspace(job.workspace)
+    is_known = rows.put_job_state(
         job.name,
         status=job.status.value,
         started_at=job.started_at or None,
@@ -51,7 +52,7 @@ def index(catalog: Catalog, job: Job, home: Home) -> None:
         summary=_summary(job),
     )
     if not is_known:
-        catalog.index_jobs([job_record(job, home)])
+        rows.index_jobs([job_record(job, home)])
 
 
 def _summary(job: Job) -> dict[str, int]:

@@ -9,7 +9,7 @@ free again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ class Queue:
             Gives its catalog, which is opened when it is wanted; whoever gives it closes it.
         """
         self._home = settings.home
+        self._workspace = settings.workspace
         self._open_catalog = open_catalog
 
     def submit(self, request: RunRequest, origin: Origin = Origin.INVOKE) -> Submitted:
@@ -80,6 +81,7 @@ class Queue:
             self._wake()
             return known
         made = make_job(request, origin, self._home)
+        made.job = replace(made.job, workspace=self._workspace)
         try:
             known = self._keyed(made)
             if known is None:

@@ -201,6 +201,16 @@ def test_rows_of_jobs_follow_their_folders(workspace: Workspace, make_job: MakeJ
     assert [(job.name, job.status) for job in workspace.catalog.jobs()] == [("here", "Completed")]
 
 
+def test_jobs_are_entered_in_the_workspace_that_they_are_of(workspace: Workspace, make_job: MakeJob) -> None:
+    make_job("ours")
+    make_job("theirs", workspace="team")
+
+    repaired(workspace)
+
+    assert [job.name for job in workspace.catalog.jobs()] == ["ours"]
+    assert [job.name for job in workspace.catalog.in_workspace("team").jobs()] == ["theirs"]
+
+
 def test_half_made_jobs_go_and_held_ones_stay(workspace: Workspace, make_job: MakeJob) -> None:
     home = workspace.settings.home
     for name in ("left", "made"):
