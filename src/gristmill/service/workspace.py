@@ -56,6 +56,8 @@ class Workspace:
         catalog = self.__dict__.pop("catalog", None)
         if catalog is not None:
             catalog.close()
+        for room in self.__dict__.keys() - {"settings", "say"}:
+            del self.__dict__[room]  # they know the catalog that is closed
 
     @property
     def is_open(self) -> bool:

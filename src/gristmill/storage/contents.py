@@ -80,7 +80,8 @@ class Contents:
         key = key_of(pieces, read_digest)
         try:
             remove_leftovers(self._incoming)
-            if not self._touch(key):
+            if not self._has_all(pieces, key):
+                self.remove(key)  # somebody has removed files from it, or put some there
                 if size > LARGE_BYTES:
                     say(f"copying {how_large}")
                 self._copy(pieces, key)
@@ -182,6 +183,24 @@ class Contents:
             ) from error
         return True
 
+    def set_aside(self, key: str) -> Path:
+        """Take a content out of the store that somebody has changed, and return where it lies now.
+
+        Raises
+        ------
+        HomeError
+            It cannot be moved; it stays as it is.
+        """
+        place = self.folder / "damaged" / f"{key}-{os.urandom(4).hex()}"
+        try:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            os.rename(self._place(key), place)
+        except OSError as error:
+            raise HomeError(
+                f"{self._place(key)} cannot be removed: {in_words(error)}; give yourself access to it"
+            ) from error
+        return place
+
     def remove_leftovers(self) -> int:
         """Remove what killed processes left of what they were putting; return how many there were."""
         return remove_leftovers(self._incoming)
@@ -199,6 +218,15 @@ class Contents:
         except FileNotFoundError:
             return False
         return True
+
+    def _has_all(self, pieces: list[Piece], key: str) -> bool:
+        """Say whether a content is there, and has these files, of these sizes, and no others."""
+        if not self._touch(key):
+            return False
+        found = {one.relative: one for one in everything_below(str(self._place(key)))}
+        return len(found) == len(pieces) and all(
+            piece.relative in found and _looks_alike(found[piece.relative], piece) for piece in pieces
+        )
 
     def _copy(self, pieces: list[Piece], key: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -258,6 +286,12 @@ def _copy_file(piece: Piece, building: Path) -> bytes:
     os.utime(target, ns=(piece.modified_ns, piece.modified_ns))
     reach("content.after_file")
     return digest.digest()
+
+
+def _looks_alike(found: Found, piece: Piece) -> bool:
+    if piece.is_folder or found.status is None:
+        return piece.is_folder and found.is_folder
+    return found.is_file and found.status.st_size == piece.size_bytes
 
 
 def _remedy(error: OSError) -> str:

@@ -206,6 +206,36 @@ def test_a_changed_content_is_found(store: Contents, tmp_path: Path) -> None:
     assert not store.is_whole(key)
 
 
+@pytest.mark.parametrize("harm", ["a file more", "a file less", "a longer file", "another entry"])
+def test_who_puts_again_what_was_harmed_mends_it(store: Contents, tmp_path: Path, harm: str) -> None:
+    key = store.put(model(tmp_path / "m", {"w": "1", "x/y": "2"}))
+    path = store.path(key)
+    for folder in (path, path / "x"):
+        folder.chmod(0o755)
+    if harm == "a file more":
+        (path / "x" / "more").write_text("1")
+    elif harm == "a file less":
+        (path / "x" / "y").unlink()
+    elif harm == "a longer file":
+        (path / "w").chmod(0o644)
+        (path / "w").write_text("longer")
+    else:
+        (path.parent / "more").write_text("1")
+    assert store.put(tmp_path / "m") == key
+    assert store.is_whole(key)
+    assert files_of(store) == 2
+
+
+def test_what_was_changed_is_set_aside(store: Contents, tmp_path: Path) -> None:
+    key = store.put(model(tmp_path / "m", {"w": "1"}))
+    place = store.set_aside(key)
+    assert (place / "m" / "w").read_text() == "1"
+    assert list(store.keys()) == []
+    with pytest.raises(HomeError, match="cannot be removed: No such file"):
+        store.set_aside(key)
+    assert store.put(tmp_path / "m") == key
+
+
 def test_a_content_that_is_gone_is_named(store: Contents) -> None:
     with pytest.raises(HomeError, match="is gone"):
         store.path("ab" * 32)

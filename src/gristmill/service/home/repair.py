@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gristmill.errors import GristmillError
+from gristmill.service.home.damage import notice_damage
 from gristmill.service.home.keeping import keep_missing_records
 from gristmill.service.home.leftovers import (
     remove_half_contents,
@@ -67,6 +68,7 @@ def repair(settings: Settings) -> Repaired:
                 put_back_records(settings, catalog, done.append, notices.append)
                 keep_missing_records(settings, catalog, done.append)
                 index_jobs(settings, catalog, done.append)
+                notice_damage(settings, catalog, notices.append)
                 remove_unused_contents(settings.home, catalog, done.append)
         except GristmillError as error:
             problem = str(error)

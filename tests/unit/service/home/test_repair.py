@@ -56,9 +56,10 @@ def filled(workspace: Workspace, tmp_path: Path) -> dict[str, object]:
     workspace.catalog.set_label(AssetKind.MODEL, "m", "best", "1")
     workspace.models.update("m", override(description="first"), version="1")
     workspace.environments.archive("env", version="1")
+    code = {"code": put(workspace.settings.home, "code")}
     for record in (
         EndpointRecord(name="e", document={"description": "x"}),
-        DeploymentRecord(endpoint="e", name="a", document={}, contents={"code": "k"}, revision=3),
+        DeploymentRecord(endpoint="e", name="a", document={}, contents=code, revision=3),
     ):
         keep(workspace, record)
         workspace.catalog.put_back(record)
@@ -278,6 +279,39 @@ def test_a_content_that_somebody_has_changed_goes_too(workspace: Workspace) -> N
     repaired(workspace)
 
     assert not Contents(home.contents).has(key)
+
+
+def test_files_that_are_gone_or_changed_are_named_with_what_they_belong_to(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    home = workspace.settings.home
+    views = []
+    for name in ("whole", "gone", "changed"):
+        (tmp_path / name).write_text(name)
+        views.append(workspace.models.create(None, override(name=name, path=str(tmp_path / name))))
+    _, gone, changed = views
+    assert gone.path is not None
+    assert changed.path is not None
+    gone.path.parent.rename(tmp_path / "away")
+    changed.path.chmod(0o600)
+    changed.path.write_text("CHANGED")
+
+    did = repaired(workspace)
+
+    said = sorted(did.notices)
+    assert len(said) == 2
+    assert said[0].startswith("model changed:1: the files were changed by somebody, and are kept in ")
+    assert said[1] == f"model gone:1: the files are gone from {home.contents}; create it again"
+    assert sorted(repaired(workspace).notices) == [
+        f"model changed:1: the files are gone from {home.contents}; create it again",
+        f"model gone:1: the files are gone from {home.contents}; create it again",
+    ]
+    for name in ("gone", "changed"):
+        again = workspace.models.create(None, override(name=name, path=str(tmp_path / name)))
+        assert again.version == "1"
+        assert again.path is not None
+        assert again.path.read_text() == name
+    assert repaired(workspace).notices == ()
 
 
 def test_while_a_job_is_made_contents_stay(workspace: Workspace) -> None:
