@@ -11,7 +11,7 @@ from gristmill.catalog.schema import SCHEMA
 from gristmill.catalog.sqlite import SqliteFile
 from gristmill.catalog.store import Catalog
 from gristmill.errors import CatalogError
-from gristmill.settings import Settings
+from gristmill.settings import Home, Settings
 
 
 def open_catalog(settings: Settings, say: Callable[[str], None] = lambda _: None) -> Catalog:
@@ -22,7 +22,8 @@ def open_catalog(settings: Settings, say: Callable[[str], None] = lambda _: None
     settings
         Where it is, and whose names are meant.
     say
-        Is told when a server is waited for, here and at every later call.
+        Is told when a server is waited for, here and at every later call, and where an earlier catalog of the
+        home is gone.
 
     Returns
     -------
@@ -34,8 +35,20 @@ def open_catalog(settings: Settings, say: Callable[[str], None] = lambda _: None
     CatalogError
         It cannot be opened, is damaged or of a newer release, or its server is away.
     """
-    database = Database(kind_of(settings), SCHEMA.make_ready, say=say)
-    return Catalog(database, settings.workspace)
+    kind = kind_of(settings)
+    is_lost = isinstance(kind, SqliteFile) and _is_lost(settings.home)
+    catalog = Catalog(Database(kind, SCHEMA.make_ready, say=say), settings.workspace)
+    if is_lost:
+        say(
+            f"notice: the catalog {kind.place} is new, and {settings.home.records} knows of things that were "
+            "in an earlier one; gristmill home repair puts them back"
+        )
+    return catalog
+
+
+def _is_lost(home: Home) -> bool:
+    """Say whether there was a catalog, and its file is gone."""
+    return not home.catalog.exists() and next(home.records.rglob("*.json"), None) is not None
 
 
 def reopen_catalog(settings: Settings, aside: str) -> tuple[Catalog, Path | None]:

@@ -37,6 +37,25 @@ def test_a_fresh_home_is_made_for_its_owner_only(settings: Settings) -> None:
         assert set(modes.values()) == {0o600}
 
 
+def test_a_new_catalog_beside_records_of_an_earlier_one_says_how_these_come_back(settings: Settings) -> None:
+    said: list[str] = []
+    open_catalog(settings, said.append).close()
+    assert said == []
+    record = settings.home.records / "default" / "model" / "m" / "1.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    open_catalog(settings, said.append).close()
+    assert said == []
+
+    for path in settings.home.path.glob("catalog.db*"):
+        path.unlink()
+    open_catalog(settings, said.append).close()
+    open_catalog(settings, said.append).close()
+
+    assert len(said) == 1
+    assert "gristmill home repair puts them back" in said[0]
+
+
 @pytest.mark.parametrize("name", ["a b", "a?b=c", "a%20b", "a#b", "ü", "\udcff", ":memory:"])
 def test_a_home_may_have_any_name(tmp_path: Path, name: str) -> None:
     home = Home(path=tmp_path / name)
