@@ -10,7 +10,7 @@ from gristmill.errors import StorageError
 from gristmill.faults import reach
 from gristmill.plan.planner import Planner
 from gristmill.run.delivery import Delivery
-from gristmill.run.job_folder import Counts, Job, JobFolder, Status, utc_now
+from gristmill.run.job_folder import Counts, Job, JobFolder, Origin, Status, utc_now
 from gristmill.run.journal import Journal
 from gristmill.run.ledger import Ledger
 from gristmill.run.messages import Messages
@@ -175,4 +175,5 @@ class Conclusion:
 
     def _messages(self) -> Messages:
         manifest = self.planner.manifest if self.planner is not None else None
-        return Messages(ledger=self.ledger, manifest=manifest, folder=self.folder)
+        is_deployed = self.job.origin is Origin.INVOKE
+        return Messages(ledger=self.ledger, manifest=manifest, folder=self.folder, is_deployed=is_deployed)

@@ -21,6 +21,10 @@ _AFTER_A_CORRECTION = (
     "A job keeps its own copy of the code: when the script is corrected, resume it with --force, which keeps "
     "what is scored, or start a new job; when the cause lay elsewhere, resume it as it is"
 )
+_AFTER_ANOTHER_DEPLOYMENT = (
+    "The job has the code of its deployment as it was then: when the script is corrected, create the "
+    "deployment again and invoke it anew; when the cause lay elsewhere, resume the job as it is"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,12 @@ class Messages:
     ledger: Ledger
     manifest: Manifest | None
     folder: JobFolder
+    is_deployed: bool = False
+    """Whether the code was a deployment's, and not one that its author edits."""
+
+    @property
+    def _advice(self) -> str:
+        return _AFTER_ANOTHER_DEPLOYMENT if self.is_deployed else _AFTER_A_CORRECTION
 
     def first_error(self) -> str:
         """Return the script's first error: the file, the script's own traceback, and where the full log
@@ -61,20 +71,20 @@ class Messages:
             f"{ledger.items_not_succeeded:,} of {ledger.items_done:,} items done "
             f"{'has' if ledger.items_not_succeeded == 1 else 'have'} failed, more than the "
             f"error threshold ({limit}) allows. The first error:\n{self.first_error() or self._short()}"
-            f"\n{_AFTER_A_CORRECTION}"
+            f"\n{self._advice}"
         )
 
     def script(self, verdict: str) -> str:
         """Return why a job is stopped whose script fails on everything."""
         return (
-            f"{verdict}. The first error:\n{self.first_error() or self._short()}\n{_AFTER_A_CORRECTION}, "
+            f"{verdict}. The first error:\n{self.first_error() or self._short()}\n{self._advice}, "
             "with --set settings.error_threshold=-1 if it is to go on whatever fails"
         )
 
     def rule(self, broken: str) -> str:
         """Return why a rule of ``gristmill.stop_when`` has stopped the job, or its canary."""
         return (
-            f"{broken}. The first error:\n{self.first_error() or self._short()}\n{_AFTER_A_CORRECTION}, with "
+            f"{broken}. The first error:\n{self.first_error() or self._short()}\n{self._advice}, with "
             "--set gristmill.stop_when=… where other rules are to hold: what had failed gets new tries, and "
             "failures are counted anew"
         )
@@ -84,19 +94,16 @@ class Messages:
         if self.ledger.first_failure is None:
             return (
                 "no mini-batch returned any result, although run() never failed: it must return one element "
-                f"per file; an empty list counts as nothing scored\n{_AFTER_A_CORRECTION}"
+                f"per file; an empty list counts as nothing scored\n{self._advice}"
             )
-        return (
-            f"no mini-batch returned any result. The first error:\n{self.first_error()}\n"
-            f"{_AFTER_A_CORRECTION}"
-        )
+        return f"no mini-batch returned any result. The first error:\n{self.first_error()}\n{self._advice}"
 
     def stopped(self, ending: Ending) -> str:
         """Return why the loop could not go on."""
         message = ending.message
         if ending.log:
             message += f"\nThe full log is in {self.folder.path / ending.log}"
-        return f"{message}\n{_AFTER_A_CORRECTION}" if ending.end is End.CANNOT_START else message
+        return f"{message}\n{self._advice}" if ending.end is End.CANNOT_START else message
 
     def needs_new_job(self, end: End) -> bool:
         """Say whether only a corrected script can help, which a resumed job does not have.
