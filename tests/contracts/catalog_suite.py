@@ -187,7 +187,7 @@ class CatalogSuite:
 
         assert changed == catalog.asset(MODEL, "m", "1")
         assert (changed.content, changed.created_at) == (made.content, made.created_at)
-        with pytest.raises(UnknownResourceError, match="version 2 of a model called m"):
+        with pytest.raises(UnknownResourceError, match="version 2 of the model called m"):
             catalog.update_asset(MODEL, "m", "2", {})
         with pytest.raises(UnknownResourceError, match="no model called n"):
             catalog.archive_asset(MODEL, "n", None, True)

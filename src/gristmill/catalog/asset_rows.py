@@ -204,7 +204,7 @@ def _newest_first(chosen: ColumnElement[bool]) -> Select[tuple[object, ...]]:
 
 
 def _unknown(kind: AssetKind, name: str, version: str | None) -> UnknownResourceError:
-    which = f"version {version} of a {kind}" if version is not None else kind
+    which = f"version {version} of the {kind}" if version is not None else kind
     return UnknownResourceError(
         f"there is no {which} called {name}; gristmill {kind} list names those that are"
     )
