@@ -136,17 +136,13 @@ def load_data(source: Source, overrides: Sequence[Override] = ()) -> DataAsset:
 
 
 def load_changes(source: Values, overrides: Sequence[Override], kind: str) -> AssetChanges:
-    """Load what is said anew of a version of a ``model``, an ``environment`` or ``data``.
-
-    An override without a value takes a tag or property away.
-    """
+    """Load what is said anew of a version of a ``model``, an ``environment`` or ``data``."""
     section = ModelChangesSection if kind == "model" else ChangesSection
     file, said = _loaded(source, overrides, section, kind)
-    gone = {one.path for one in overrides if one.value is None and one.text is None}
     described: dict[str, object] = {
         "description": file.description,
-        "tags": {key: text for key, text in file.tags.items() if f"tags.{key}" not in gone},
-        "properties": {key: text for key, text in file.properties.items() if f"properties.{key}" not in gone},
+        "tags": file.tags,
+        "properties": file.properties,
     }
     if isinstance(file, ModelChangesSection):
         described["stage"] = file.stage

@@ -14,7 +14,7 @@ from gristmill.errors import (
     UnknownResourceError,
 )
 from gristmill.service.workspace import Workspace
-from gristmill.spec.overrides import parse_set
+from gristmill.spec.overrides import Override, parse_set
 from gristmill.storage import contents
 from unit.service.assets.options import typed, write
 
@@ -108,8 +108,8 @@ def test_what_makes_up_a_version_cannot_be_updated(workspace: Workspace, model: 
 
 def test_what_is_said_can_be_updated(workspace: Workspace, model: Path) -> None:
     workspace.models.create(None, typed(name="m", path="net", tags={"a": "1", "b": "2"}, stage="Dev"))
-    gone = [one for one in typed(tags__a=None) if one.value is None]
-    view = workspace.models.update("m", [*typed(description="d", tags__c="3"), *gone], version="1")
+    gone = Override(path="tags.a", value=None, origin="--remove tags.a")
+    view = workspace.models.update("m", [*typed(description="d", tags__c="3"), gone], version="1")
     assert (view.description, view.tags) == ("d", {"b": "2", "c": "3"})
     assert view.details["stage"] == "Dev"
     assert workspace.models.show("m", "1") == view
