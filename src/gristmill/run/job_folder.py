@@ -153,9 +153,7 @@ class Job:
 
     @property
     def is_worth_resuming(self) -> bool:
-        """Whether there is a good reason to go on with a job that has ended: not where its script never ran,
-        nor where it has to be corrected.
-        """
+        """Whether going on is worth it, of a job that ended: its script ran, and need not be corrected."""
         if self.status is Status.FAILED:
             return bool(self.counts.mini_batches_done) and not self.needs_new_job
         return self.status is Status.CANCELED
@@ -338,13 +336,12 @@ class JobFolder:
         StorageError
             The disk is full or gone.
         """
-        text = json.dumps(job.to_json(), indent=2, default=str) + "\n"
+        path, text = self.path / "job.json", json.dumps(job.to_json(), indent=2, default=str) + "\n"
         try:
-            publish_bytes(self.path / "job.json", text.encode("ascii"))
+            publish_bytes(path, text.encode("ascii"))
         except OSError as error:
             raise StorageError(
-                f"{self.path / 'job.json'} cannot be written: {in_words(error)}; make room, then resume "
-                "the job"
+                f"{path} cannot be written: {in_words(error)}; make room, then resume the job"
             ) from error
 
     def read(self) -> Job:
