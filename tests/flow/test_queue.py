@@ -12,6 +12,7 @@ import pytest
 from flow.mill import Mill, until
 from gristmill.errors import GristmillError, InputError, JobStateError
 from gristmill.run.job_folder import Origin
+from gristmill.service.jobs import Jobs
 from gristmill.service.queue.submitting import Submitted
 from gristmill.service.request import RunRequest
 from gristmill.service.views import JobView
@@ -188,3 +189,34 @@ def test_what_is_in_the_way_when_its_turn_comes_fails_a_job_in_words(office: Off
     assert "no file" in view.message or "empty" in view.message
     events = Path(view.folder, "events.jsonl").read_text(encoding="ascii").splitlines()
     assert [json.loads(line)["event"] for line in events] == ["created", "queued", "preparing", "ended"]
+
+
+def test_a_request_to_cancel_that_comes_while_a_job_begins_is_heard(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gristmill.service.queue.submitting.wake", lambda _: None)
+    monkeypatch.setattr("gristmill.service.jobs.wake_if_needed", lambda _: None)
+    office.submit("j")
+    running = Jobs(office.settings.home).resume("j")
+    Path(running.folder, "cancel-requested").touch()
+
+    for _ in running.steps():
+        pass
+
+    assert running.view.status == "Canceled"
+    assert running.view.message == "cancelled by gristmill job cancel"
+
+
+def test_a_job_that_was_cancelled_while_it_waited_is_resumed(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gristmill.service.queue.submitting.wake", lambda _: None)
+    monkeypatch.setattr("gristmill.service.jobs.wake_if_needed", lambda _: None)
+    office.submit("j")
+    assert office.cancel("j").status == "Canceled"
+
+    running = Jobs(office.settings.home).resume("j")
+    for _ in running.steps():
+        pass
+
+    assert running.view.status == "Completed"

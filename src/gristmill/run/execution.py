@@ -246,7 +246,6 @@ class Execution:
         history, job, begins_rerun = self._history, self.job, self._begins_rerun
         identity = RunIdentity(fence=self.fence, run_id=self._name_run(job), earlier=history.run_ids)
         self._journal = Journal(self.folder.journal, identity.fence, history.size)
-        self.folder.cancel_request.unlink(missing_ok=True)
         if begins_rerun:  # first it is said that the output is being replaced, then that it has begun
             job = replace(job, rerunning=True)
             self._write_started(job, identity, job.started_at)

@@ -182,6 +182,8 @@ class Beginning:
             try:
                 return self._ready(execution, building)
             except KeyboardInterrupt:
+                if again:
+                    raise  # whoever began it does not want to wait; it stays as it was
                 execution.job = end_unbegun(folder, execution.job, Status.CANCELED, CANCELLED_WAITING)
             except StorageError:
                 _uncount(execution)  # there is no room: it waits until there is
