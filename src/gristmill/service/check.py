@@ -20,6 +20,7 @@ from gristmill.errors import SpecError
 from gristmill.plan.planner import Planner
 from gristmill.run.execution import RunIdentity
 from gristmill.service.assignment import Places, assignment_for
+from gristmill.service.endpoints.named_input import input_at
 from gristmill.service.endpoints.references import load_at
 from gristmill.service.findings import Finding, error, unlike
 from gristmill.service.footprint import Footprint
@@ -133,7 +134,7 @@ def check(
         if not path.is_file():
             raise
         return CheckReport(findings=tuple(map(_mistake, mistakes.problems)), python="")
-    where = checked_input(input_path) if input_path is not None else None
+    where = checked_input(input_at(home, input_path).path) if input_path is not None else None
     with Surroundings.of(deployment, home, say) as surroundings:
         return _checked(deployment, surroundings.interpreter, where, say)
 

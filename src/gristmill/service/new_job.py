@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gristmill.errors import HomeError, OutputError
 from gristmill.run.job_folder import Job, JobFolder, Origin, Status, utc_now
 from gristmill.run.lock import is_held
 from gristmill.service.assets.git import git_state
+from gristmill.service.endpoints.named_input import input_at
 from gristmill.service.overlap import check_apart
 from gristmill.service.queue.unaccepted import remove_unaccepted
 from gristmill.service.request import (
@@ -46,14 +48,15 @@ def new_job(request: RunRequest, origin: Origin, home: Home) -> Job:
     RequestError
         Something cannot be done; the message says what.
     """
-    deployment = request.deployment
+    named = input_at(home, request.input)
+    deployment = replace(request.deployment, notices=(*request.deployment.notices, *named.notices))
     name = request.name or free_name(made_up_name(deployment), home.jobs)
     check_name(name)
     remove_unaccepted(JobFolder(home.jobs / name), home)
     job = Job(
         name=name,
         deployment=deployment,
-        input=checked_input(request.input),
+        input=checked_input(named.path),
         output=_output(request, name, origin, home),
         workers=0,
         python=Path(),

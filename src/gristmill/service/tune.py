@@ -21,6 +21,7 @@ from gristmill.engine.trial import Trial
 from gristmill.errors import SpecError
 from gristmill.run.execution import RunIdentity
 from gristmill.service.assignment import Places, assignment_for
+from gristmill.service.endpoints.named_input import input_at
 from gristmill.service.request import checked_input
 from gristmill.service.script_reading import warnings_of_script
 from gristmill.service.snapshot import snapshot_code
@@ -140,7 +141,7 @@ def tune(request: TuneRequest, home: Home, say: Callable[[str], None] = lambda _
             "max_retries is 0, which says that run() must not be repeated with a file, and to tune is to run "
             "some files several times; --yes does it all the same"
         )
-    where = checked_input(request.input)
+    where = checked_input(input_at(home, request.input).path)
     with Surroundings.of(deployment, home, say) as surroundings:
         interpreter = surroundings.interpreter
         notices = (*surroundings.notices, *warnings_of_script(deployment, interpreter.version))

@@ -19,11 +19,13 @@ LATEST = "latest"
 """The label that the newest version has by itself."""
 _NAME = r"[^:@/\s]+"
 _SHORT = re.compile(rf"azureml:/?({_NAME})(?:@({_NAME})|:({_NAME}))?\Z", re.IGNORECASE)
+#: With its end, since `/workspaces/project/data/images` is a folder, too.
 _LONG = re.compile(
-    rf"(?:azureml:/?)?/(?:subscriptions|workspaces)/.+/(?:models|environments|data|computes|compute)/({_NAME})"
-    rf"(?:/labels/({_NAME})|/versions/({_NAME}))?\Z",
+    rf"(?:azureml:/?)?/(?:subscriptions|workspaces)/.+/(?:models|environments|data)/({_NAME})"
+    rf"/(?:labels/({_NAME})|versions/({_NAME}))\Z",
     re.IGNORECASE,
 )
+_COMPUTE = re.compile(rf"(?:azureml:/?)?/subscriptions/.+/computes?/({_NAME})()()\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,9 @@ def reference_of(text: str) -> Reference | None:
     Reference or None
         None where it is another text.
     """
-    found = _SHORT.match(text.strip()) or _LONG.match(text.strip())
-    return Reference(name=found[1], label=found[2], version=found[3]) if found else None
+    said = text.strip()
+    found = _SHORT.match(said) or _LONG.match(said) or _COMPUTE.match(said)
+    return Reference(name=found[1], label=found[2] or None, version=found[3] or None) if found else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("azureml:heart", Reference(name="heart")),
         ("azureml:/heart@prod", Reference(name="heart", label="prod")),
         ("/workspaces/default/models/heart/versions/7", Reference(name="heart", version="7")),
+        ("/subscriptions/s/resourceGroups/g/workspaces/w/computes/cpu", Reference(name="cpu")),
         (
             "azureml:/subscriptions/s/resourceGroups/g/providers/P/workspaces/w/data/heart/labels/latest",
             Reference(name="heart", label="latest"),
@@ -56,6 +57,8 @@ def test_every_form_of_a_reference_is_understood(text: str, reference: Reference
         "azureml://registries/r/models/m/versions/1",
         "./data",
         "/workspaces/data",
+        "/workspaces/project/data/images",
+        "/workspaces/project/models/heart",
         "https://host/data/heart",
     ],
 )

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gristmill.errors import InputError, OutputError, SpecError
+from gristmill.service.endpoints.named_input import Input
 from gristmill.spec.asset_values import InvokeFile, Location
+from gristmill.spec.assets import Values, load_invoke
+from gristmill.spec.overrides import Override
 from gristmill.spec.references import Reference
 
 if TYPE_CHECKING:
     from gristmill.service.workspace import Workspace
 
+USUAL_INPUT = "data"
+"""What the input is called where only its path is given."""
 _FILE = "uri_file"
 Said = TypeVar("Said")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Input:
-    """What is to be scored."""
-
-    path: Path
-    """The file or folder, absolute."""
-    notices: tuple[str, ...] = ()
-    """What the user should know."""
 
 
 def input_of(workspace: Workspace, file: InvokeFile) -> Input:
@@ -58,6 +52,12 @@ def input_of(workspace: Workspace, file: InvokeFile) -> Input:
             f"the input {path} is a folder, and its type is uri_file, which is one file; say uri_folder"
         )
     return Input(path=path, notices=notices)
+
+
+def named_input(workspace: Workspace, text: str) -> Input:
+    """Return the input that a text names, as ``--input`` has it; errors as for `input_of`."""
+    said = Override(path=f"inputs.{USUAL_INPUT}.path", value=text, origin=f"--input {text}")
+    return input_of(workspace, load_invoke(Values(called="the input"), [said]))
 
 
 def output_folder(workspace: Workspace, file: InvokeFile) -> tuple[Path | None, str | None]:

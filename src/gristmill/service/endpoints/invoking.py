@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gristmill.catalog.records import DeploymentRecord
 from gristmill.errors import RequestError, ResourceStateError, SpecError
 from gristmill.run.job_folder import Origin, Status
-from gristmill.service.endpoints.data_places import input_of, output_folder
+from gristmill.service.endpoints.data_places import USUAL_INPUT, input_of, output_folder
 from gristmill.service.endpoints.kept_document import called, load_kept
 from gristmill.service.endpoints.views import RECORDED, default_of
 from gristmill.service.job_resource import JobResource, find_job
@@ -33,8 +33,8 @@ _FIXED = (
     *("code_configuration", "environment", "compute"),
 )
 _OF_THE_FILE = ("inputs", "outputs")
-_INPUT, _OUTPUT = "data", "score"
-"""What the input and the output are called where only their paths are given."""
+_OUTPUT = "score"
+"""What the output is called where only its path is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,10 +180,10 @@ def _file(request: InvokeRequest, overrides: Sequence[Override]) -> InvokeFile:
     given = list(overrides)
     if request.input is not None:
         given.append(_said("inputs", None, "--input", request.input))
-        given.append(_said(f"inputs.{_INPUT}.path", request.input, "--input", request.input))
+        given.append(_said(f"inputs.{USUAL_INPUT}.path", request.input, "--input", request.input))
         if request.input_type is not None:
             option = ("--input-type", request.input_type)
-            given.append(_said(f"inputs.{_INPUT}.type", request.input_type, *option))
+            given.append(_said(f"inputs.{USUAL_INPUT}.type", request.input_type, *option))
     elif request.input_type is not None:
         raise SpecError("--input-type says of what type the --input is; give that, too")
     if request.output is not None:

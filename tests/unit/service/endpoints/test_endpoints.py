@@ -107,7 +107,7 @@ def test_an_update_changes_what_it_names(workspace: Workspace) -> None:
 
 def test_an_update_takes_tags_away(workspace: Workspace) -> None:
     workspace.endpoints.create(None, [named("heart"), parse_set("tags.a=b"), parse_set("tags.c=d")])
-    removed = [Override(path=f"tags.{key}", value=None, origin=f"--remove tags.{key}") for key in ("a", "x")]
+    removed = [Override(path="tags.a", value=None, origin="--remove tags.a")]
     assert workspace.endpoints.update("heart", removed).to_json()["tags"] == {"c": "d"}
     assert workspace.endpoints.update("heart", [parse_set("tags.c=")]).to_json()["tags"] == {"c": ""}
 

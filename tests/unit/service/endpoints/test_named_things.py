@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from gristmill.catalog.records import AssetKind
-from gristmill.errors import SpecError
+from gristmill.errors import SpecError, UnknownResourceError
 from gristmill.service.endpoints.kept_document import load_kept
+from gristmill.service.endpoints.named_input import Input, input_at
 from gristmill.service.endpoints.references import load_resolved
 from gristmill.service.workspace import Workspace
 from gristmill.spec.overrides import Override, parse_set
@@ -117,6 +118,29 @@ def test_a_compute_that_is_registered_is_no_news(workspace: Workspace, project: 
     workspace.computes.create(None, [said("name", "cpu-cluster"), said("type", "amlcompute")])
     assert loaded(workspace, "compute=azureml:cpu-cluster").notices == ()
     assert loaded(workspace, "compute=cpu-cluster").notices == ()
+
+
+def test_the_input_of_a_run_may_be_registered_data(workspace: Workspace, project: Path) -> None:
+    workspace.data.create(None, [said("name", "patients"), said("path", "data")])
+    home = workspace.settings.home
+    for text in ("azureml:patients:1", "azureml:patients@latest", workspace.data.show("patients").id):
+        assert input_at(home, Path(text)).path == project / "data"
+    store = workspace.datastores.reachable_path("workspaceblobstore", "x")
+    store.mkdir(parents=True)
+    assert input_at(home, Path("azureml://datastores/workspaceblobstore/paths/x")).path == store
+    (project / "data" / "b.txt").write_text("b\n")
+    assert any("patients:1" in line for line in input_at(home, Path("azureml:patients:1")).notices)
+    with pytest.raises(UnknownResourceError, match="no data called 'patient'"):
+        input_at(home, Path("azureml:patient:1"))
+    with pytest.raises(
+        SpecError, match="--input azureml://registries/r/data/d/versions/1: lies in a registry"
+    ):
+        input_at(home, Path("azureml://registries/r/data/d/versions/1"))
+
+
+def test_the_path_of_an_input_is_taken_as_it_is(workspace: Workspace, project: Path) -> None:
+    for text in ("data", "no/such", "/workspaces/project/data/images", "https://host/x"):
+        assert input_at(workspace.settings.home, Path(text)) == Input(path=Path(text))
 
 
 def test_a_file_that_names_nothing_opens_no_catalog(workspace: Workspace, project: Path) -> None:
