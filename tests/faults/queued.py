@@ -16,6 +16,8 @@ from typing import Any
 
 from faults.processes import go_on, is_stopped, kill, mentioning, state_of, wait_until
 from flow.mill import REPOSITORY
+from gristmill.run.job_folder import JobFolder
+from gristmill.run.verify import verify_job
 
 _SCRIPT = """
 import fcntl, os, time
@@ -226,6 +228,7 @@ class DisturbedHome:
             fences = [event["fence"] for event in self.events(name) if event["event"] == "started"]
             assert fences == sorted(set(fences)), "every start has a number of its own"
             assert [event["event"] for event in self.events(name)].count("ended") >= 1
+            assert verify_job(JobFolder(self.home / "jobs" / name)).problems == ()
         once = Counter((name, file) for name, word, *rest in calls if word == "call" for file in rest)
         assert {name for name, _ in once} >= set(names)
 

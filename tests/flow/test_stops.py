@@ -189,10 +189,13 @@ def test_a_completed_job_is_not_resumed(mill: Mill) -> None:
     assert mill.calls() == ["000"]
 
 
-@pytest.mark.parametrize("command", ["resume", "verify", "job show", "job logs", "job cancel"])
-def test_an_unknown_job_is_named_in_the_answer(mill: Mill, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("resume", 2), ("verify", 2), ("job show", 3), ("job logs", 2), ("job stream", 2), ("job cancel", 2)],
+)
+def test_an_unknown_job_is_named_in_the_answer(mill: Mill, command: str, status: int) -> None:
     ended = mill.type(*command.split(), "nobody")
-    assert ended.status == 2
+    assert ended.status == status
     assert ended.out == ""
     assert "nobody" in ended.err
     assert "gristmill job list" in ended.err
