@@ -77,22 +77,36 @@ class PostgresqlServer:
         assert done.returncode == 0, f"{program} {' '.join(args)}: see {self.folder / 'log'}"
 
 
+# Waits until the other end of its stdin is closed, also by a kill; then ends the server, and removes it all.
+GUARD = """
+pid() { head -1 "$1/data/postmaster.pid" 2>/dev/null; }
+cat >/dev/null
+kill -QUIT "$(pid "$1")"
+while kill -0 "$(pid "$1")"; do sleep 0.1; done
+rm -rf "$1"
+"""
+
+
 @contextlib.contextmanager
 def server() -> Iterator[PostgresqlServer]:
-    """Start a server; the tests are skipped where none is installed."""
+    """Start a server; the tests are skipped where none is installed. A guard ends it, and removes it all."""
     bin_folder = programs()
     if bin_folder is None:
         pytest.skip("no PostgreSQL server is installed (Debian and Ubuntu: the package postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="gristmill-pg-"))  # short: the path of a socket is limited
-    running = PostgresqlServer(folder, bin_folder)
+    guard = subprocess.Popen(
+        ["sh", "-c", GUARD, "guard", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         if os.geteuid() == 0:
             os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+        running = PostgresqlServer(folder, bin_folder)
         running.make()
         running.start()
-        try:
-            yield running
-        finally:
-            running.stop()
+        yield running
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        guard.communicate()
