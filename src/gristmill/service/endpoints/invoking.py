@@ -134,7 +134,11 @@ def _made_before(workspace: Workspace, key: str | None) -> JobResource | None:
         found = find_job(workspace.settings.home, record.name)
     except RequestError:
         return None  # it was never accepted: the queue sees to that
-    return None if found.status is Status.NOT_STARTED else found
+    if found.status is Status.NOT_STARTED:
+        return None
+    of = f"{found.job.deployment.endpoint_name}/{found.job.deployment.name}"
+    notice = f"the idempotency key {key!r} has job {record.name} already, of {of}; nothing was made"
+    return replace(found, notices=(*found.notices, notice))
 
 
 def _record(workspace: Workspace, request: InvokeRequest) -> DeploymentRecord:

@@ -118,6 +118,9 @@ def test_the_same_key_is_the_same_job(workspace: Workspace, project: Path) -> No
     workspace.endpoints.delete("heart")
     again = workspace.endpoints.invoke(InvokeRequest(endpoint="heart", input="data", idempotency_key="k"))
     assert again.job.name == first.name
+    assert again.notices[-1] == (
+        f"the idempotency key 'k' has job {first.name} already, of heart/first; nothing was made"
+    )
     assert len(workspace.jobs.list()) == 1
 
 
