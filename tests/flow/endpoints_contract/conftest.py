@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,26 +10,30 @@ from collections.abc import Iterator
 import pytest
 
 from conftest import end_runner
+from contracts.postgresql_server import server
 from flow.endpoints_contract.shop import SCRIPT, Shop
 
 FILES = {"a.txt": "a", "b.txt": "b", "c.txt": "c"}
 
 
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop with a script under git, two versions of a model, and the endpoint `letters`."""
     shop = Shop(tmp_path_factory.mktemp("shop"))
-    shop.inputs(FILES)
-    shop.write("code/score.py", SCRIPT)
-    shop.write("code/.amlignore", "secret.txt\n")
-    shop.write("code/secret.txt", "not to be copied")
-    commit(shop)
-    for word in ("first", "second"):
-        shop.write("word.txt", word)
-        shop.ask("model", "create", "--name", "word", "--path", "word.txt")
-    shop.ask("batch-endpoint", "create", "--name", "letters")
-    yield shop
-    end_runner(shop.home)
+    with contextlib.ExitStack() as until_the_end:
+        if request.param == "postgresql":
+            shop.variables["GRISTMILL_CATALOG"] = until_the_end.enter_context(server()).url("shop")
+        shop.inputs(FILES)
+        shop.write("code/score.py", SCRIPT)
+        shop.write("code/.amlignore", "secret.txt\n")
+        shop.write("code/secret.txt", "not to be copied")
+        commit(shop)
+        for word in ("first", "second"):
+            shop.write("word.txt", word)
+            shop.ask("model", "create", "--name", "word", "--path", "word.txt")
+        shop.ask("batch-endpoint", "create", "--name", "letters")
+        yield shop
+        end_runner(shop.home)
 
 
 @pytest.fixture(scope="module")
