@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gristmill.errors import RequestError
 from gristmill.service.job_resource import JobResource, find_job
+from gristmill.storage.identity import identity_of
 
 if TYPE_CHECKING:
     from gristmill.service.workspace import Workspace
@@ -32,7 +33,7 @@ def jobs_of(workspace: Workspace, endpoint: str, deployment: str | None = None) 
 
 def _found(workspace: Workspace, endpoint: str, deployment: str | None) -> Iterator[JobResource]:
     home = workspace.settings.home
-    for row in workspace.catalog.jobs(endpoint=endpoint, deployment=deployment, home=str(home.path)):
+    for row in workspace.catalog.jobs(endpoint=endpoint, deployment=deployment, home=identity_of(home)):
         try:
             found = find_job(home, row.name)
         except RequestError:

@@ -26,6 +26,7 @@ from gristmill.service.endpoints.records import DEPLOYMENT, ENDPOINT
 from gristmill.service.home.keeping import alone_with
 from gristmill.service.queue.index import job_record
 from gristmill.settings import Home, Settings
+from gristmill.storage.identity import identity_of
 
 if TYPE_CHECKING:
     from gristmill.catalog.store import Catalog
@@ -64,11 +65,11 @@ def index_jobs(settings: Settings, catalog: Catalog, did: Tell) -> None:
     there = {job.name: job for job in _jobs_in(home)}
     gone: dict[str, list[str]] = {}
     for rows, row in known:
-        is_here = row.home == str(home.path)
-        if is_here and row.name in there:
+        is_ours = row.home == identity_of(home)
+        if is_ours and row.name in there:
             _update(rows, row, job_record(there.pop(row.name), home))
-        elif settings.catalog_url is None and not (is_here and (home.jobs / row.name / JOB).exists()):
-            gone.setdefault(row.home, []).append(row.name)  # the catalog is of this home alone
+        elif not (home.jobs / row.name / JOB).exists() if is_ours else settings.catalog_url is None:
+            gone.setdefault(row.home, []).append(row.name)  # a catalog that is no server's is of one home
     forgotten = sum(catalog.forget_jobs(place, names) for place, names in gone.items())
     entered = 0
     for workspace in sorted({job.workspace for job in there.values()}):

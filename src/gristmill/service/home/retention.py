@@ -14,6 +14,7 @@ from gristmill.run.making import JOB
 from gristmill.service.home.held_job import alone, folder_of
 from gristmill.service.home.removal import Removed, removal_of
 from gristmill.settings import Settings
+from gristmill.storage.identity import identity_of
 
 if TYPE_CHECKING:
     from gristmill.catalog.store import Catalog
@@ -149,7 +150,7 @@ class Retention:
     def _remove(self, folder: JobFolder, job: Job | None, *, keep_outputs: bool) -> Removed:
         """Remove a job that somebody holds: its row first, since a folder without one is entered again."""
         if self._has_catalog:
-            self._catalog().forget_jobs(str(self._home.path), [folder.name])
+            self._catalog().forget_jobs(identity_of(self._home), [folder.name])
         reach("delete.after_row")
         return removal_of(folder, job, self._home, keep_outputs=keep_outputs).done()
 

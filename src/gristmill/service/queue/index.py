@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gristmill.run.job_folder import Job
 from gristmill.settings import Home
+from gristmill.storage.identity import identity_of
 
 if TYPE_CHECKING:
     from gristmill.catalog.records import JobRecord
@@ -18,7 +19,7 @@ def job_record(job: Job, home: Home) -> JobRecord:
 
     return JobRecord(
         name=job.name,
-        home=str(home.path),
+        home=identity_of(home),
         status=job.status.value,
         priority=job.priority,
         endpoint=job.deployment.endpoint_name,

@@ -25,6 +25,7 @@ from gristmill.service.queue.waking import wake
 from gristmill.service.request import RunRequest
 from gristmill.service.views import JobView
 from gristmill.settings import Settings
+from gristmill.storage.identity import identity_of
 
 if TYPE_CHECKING:
     from gristmill.catalog.store import Catalog
@@ -122,7 +123,7 @@ class Queue:
         record = self._catalog.job_by_key(key)
         if record is None:
             return None
-        if record.home == str(self._home.path):
+        if record.home == identity_of(self._home):
             folder = JobFolder(self._home.jobs / record.name)
             if remove_unaccepted(folder, self._home):
                 self._catalog.forget_jobs(record.home, [record.name])

@@ -22,6 +22,7 @@ from gristmill.settings import Home, Settings
 from gristmill.spec.overrides import Override
 from gristmill.storage.contents import Contents
 from gristmill.storage.holding import held
+from gristmill.storage.identity import identity_of
 from unit.service.home.conftest import MakeJob
 
 NOTHING = Repaired(done=(), notices=(), problem=None)
@@ -191,7 +192,7 @@ def test_records_that_were_lost_are_written_again(workspace: Workspace, tmp_path
 
 
 def test_rows_of_jobs_follow_their_folders(workspace: Workspace, make_job: MakeJob) -> None:
-    home = str(workspace.settings.home.path)
+    home = identity_of(workspace.settings.home)
     make_job("here")
     for name, place in (("here", home), ("gone", home), ("moved", "/old/home")):
         workspace.catalog.add_job(JobRecord(name=name, home=place, status="Running"))

@@ -17,6 +17,7 @@ from gristmill.run.lock import JobLock
 from gristmill.service.workspace import Workspace
 from gristmill.settings import Home
 from gristmill.storage.holding import held
+from gristmill.storage.identity import identity_of
 from unit.service.home.conftest import MakeJob
 
 MONTH = timedelta(days=30)
@@ -38,7 +39,7 @@ def names(home: Home) -> list[str]:
 
 def entered(workspace: Workspace, *jobs: str, home: str = "") -> None:
     for job in jobs:
-        record = JobRecord(name=job, home=home or str(workspace.settings.home.path), status="Completed")
+        record = JobRecord(name=job, home=home or identity_of(workspace.settings.home), status="Completed")
         workspace.catalog.add_job(record)
 
 
