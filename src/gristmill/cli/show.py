@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gristmill.service.jobs import JobView, Verification
     from gristmill.shown.progress import Taken
 
-_COMPLETED = "Completed"
+_COMPLETED, _QUEUED = "Completed", "Queued"
 #: What is shown of MLflow's runs, and of each run's metrics and parameters.
 _MOST_RUNS = 10
 _MOST_NAMES = 10
@@ -36,15 +36,14 @@ def job(view: JobView) -> list[str]:
     list of str
         Lines of aligned keys and values; below them the job's message, if it has one.
     """
-    items = f"{view.total:,}: {view.succeeded:,} scored, {view.failed:,} failed, {view.not_run:,} not run"
     return [
         *aligned(
             [
                 ("job", view.name),
                 ("status", _status(view)),
                 ("summary", view.summary),
-                ("items", items),
-                ("mini-batches", f"{view.mini_batches_done:,} of {view.mini_batches:,} done"),
+                ("deployment", _deployment(view)),
+                *_counts(view),
                 ("input", view.input),
                 *_places(view),
                 ("memory", _peak(view)),
@@ -60,6 +59,21 @@ def job(view: JobView) -> list[str]:
         ),
         *_without_last_blank(_message(view)),
     ]
+
+
+def _deployment(view: JobView) -> str | None:
+    if view.deployment_name is None or view.endpoint_name is None:
+        return view.deployment_name
+    return f"{view.deployment_name} of endpoint {view.endpoint_name}"
+
+
+def _counts(view: JobView) -> list[tuple[str, str]]:
+    """Count items and mini-batches, of a job that has been looked at."""
+    if view.status == _QUEUED and not view.total:
+        return []
+    items = f"{view.total:,}: {view.succeeded:,} scored, {view.failed:,} failed, {view.not_run:,} not run"
+    done = f"{view.mini_batches_done:,} of {view.mini_batches:,} done"
+    return [("items", items), ("mini-batches", done)]
 
 
 def ending(view: JobView, taken: Taken | None = None) -> list[str]:

@@ -52,6 +52,10 @@ class JobView:
     """The line of Python that reads the predictions."""
     is_archived: bool = False
     """Whether lists leave it out."""
+    endpoint_name: str | None = None
+    """Of which endpoint it was made, or what its deployment's file says; None where there is no such word."""
+    deployment_name: str | None = None
+    """Of which deployment; None of a bare script."""
     projection: dict[str, Any] | None = None
     """Of a sample: items, seconds, output_bytes and memory_bytes of the whole input."""
     peak_bytes: int | None = None
@@ -133,6 +137,8 @@ def view_of(job: Job, folder: JobFolder, *, is_held: bool, place: tuple[int, str
         replay_command=of_first_failure(job.name, job.failures),
         read_hint=hint,
         is_archived=job.is_archived,
+        endpoint_name=job.deployment.endpoint_name,
+        deployment_name=None if job.deployment.is_bare_script else job.deployment.name,
         projection=asdict(job.projection) if job.projection is not None else None,
         peak_bytes=max(peaks_of(folder.logs).values(), default=None),
         mlflow_runs=tracked_runs(folder.path / _TRACKING_STORE),

@@ -36,6 +36,30 @@ def test_completed_job_shows_everything_in_aligned_lines() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("deployment", "endpoint", "shown"),
+    [
+        ("by-file", "digits", ["deployment    by-file of endpoint digits"]),
+        ("by-file", None, ["deployment    by-file"]),
+        (None, None, []),
+    ],
+)
+def test_job_names_what_it_was_made_of(
+    deployment: str | None, endpoint: str | None, shown: list[str]
+) -> None:
+    lines = show.job(replace(COMPLETED, deployment_name=deployment, endpoint_name=endpoint))
+
+    assert [line for line in lines if line.startswith("deployment")] == shown
+
+
+def test_job_that_waits_has_no_counts_before_its_input_was_looked_at() -> None:
+    waiting = replace(COMPLETED, status="Queued", total=0, succeeded=0, mini_batches=0, mini_batches_done=0)
+
+    lines = show.job(waiting)
+
+    assert [line for line in lines if line.startswith(("items", "mini-batches"))] == []
+
+
 def test_interrupted_job_says_so_and_how_to_go_on() -> None:
     view = replace(
         FAILED, status="Running", is_interrupted=True, message="", ended_at="", summary="Running: 30 items"
