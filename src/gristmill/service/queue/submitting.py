@@ -117,17 +117,27 @@ class Queue:
         return Jobs(self._home)
 
     def _known(self, key: str | None) -> Submitted | None:
-        """Return the job that a key has; one that was never accepted loses it."""
+        """Return the job that a key has; one that was never accepted loses it.
+
+        Raises
+        ------
+        KeyTakenError
+            It has a job of another home.
+        """
         if key is None:
             return None
         record = self._catalog.job_by_key(key)
         if record is None:
             return None
-        if record.home == identity_of(self._home):
-            folder = JobFolder(self._home.jobs / record.name)
-            if remove_unaccepted(folder, self._home):
-                self._catalog.forget_jobs(record.home, [record.name])
-                return None
+        if record.home != identity_of(self._home):
+            raise KeyTakenError(
+                f"job {record.name} was made under the idempotency key {key!r} already, from another home "
+                "that shares this catalog; look at it there",
+                record.name,
+            )
+        if remove_unaccepted(JobFolder(self._home.jobs / record.name), self._home):
+            self._catalog.forget_jobs(record.home, [record.name])
+            return None
         return Submitted(view=self._jobs.show(record.name), notices=(), was_new=False)
 
     def _keyed(self, made: MadeJob) -> Submitted | None:
