@@ -122,9 +122,12 @@ class DisturbedHome:
         """Type a command that looks at jobs."""
         return self._started([sys.executable, "-m", "gristmill", *(words or ("job", "list"))], point)
 
-    def look(self, *words: str) -> str:
+    def look(self, *words: str, **variables: str) -> str:
         """Type such a command and wait for its end."""
-        said, wrong = self.looking(*words).communicate(timeout=60)
+        before, self._variables = self._variables, {**self._variables, **variables}
+        looking = self.looking(*words)
+        self._variables = before
+        said, wrong = looking.communicate(timeout=60)
         self.said = wrong.decode()
         return said.decode()
 
@@ -251,3 +254,10 @@ class DisturbedHome:
     def clean_up(self) -> None:
         """End whatever a test that failed has left."""
         kill(*[one for one in mentioning([f"{self.root}/"]) if state_of(one) not in ("Z", "X")])
+
+
+def killed_at(process: subprocess.Popen[bytes], point: str) -> None:
+    """Kill a command at the point at which it has stopped."""
+    wait_until(lambda: is_stopped(process.pid), point)
+    process.kill()
+    process.communicate()

@@ -11,7 +11,7 @@ from subprocess import Popen
 import pytest
 
 from faults.processes import children_of, go_on, is_stopped, kill, wait_until
-from faults.queued import DisturbedHome
+from faults.queued import DisturbedHome, killed_at
 from gristmill.faults import QUEUE_POINTS, RUNNER_POINTS
 
 
@@ -20,12 +20,6 @@ def home(tmp_path: Path) -> Iterator[DisturbedHome]:
     home = DisturbedHome(tmp_path)
     yield home
     home.clean_up()
-
-
-def killed_at(process: Popen[bytes], point: str) -> None:
-    wait_until(lambda: is_stopped(process.pid), point)
-    process.kill()
-    process.communicate()
 
 
 @pytest.mark.parametrize("point", QUEUE_POINTS)

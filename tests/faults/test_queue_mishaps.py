@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from faults.processes import kill, wait_until
-from faults.queued import DisturbedHome
+from faults.queued import DisturbedHome, killed_at
 
 
 @pytest.fixture
@@ -58,11 +58,8 @@ def test_a_job_waits_until_there_is_room_and_says_so(small_home: DisturbedHome) 
     wait_until(lambda: not home.waiting(), "the index")
     kill(*home.runners())
     wait_until(lambda: not home.runners() and not home.slots(), "the death of the runner")
-    held = home.asking("second", point="submit.indexed:1")  # accepted, and nobody has rung yet
-    wait_until(lambda: home.status("second") == "Queued", "the second job")
+    killed_at(home.asking("second", point="submit.indexed:1"), "submit.indexed")  # nobody has rung yet
     filling = fill(home.home)
-    kill(held.pid)
-    held.communicate()
 
     wait_until(lambda: "it cannot begin: " in home.look("job", "show", "second"), "the words")
     assert "No space left on device" in home.look("job", "show", "second")
@@ -134,11 +131,8 @@ def test_jobs_run_while_the_catalog_is_away_and_it_is_told_afterwards(tmp_path: 
 
 
 def test_a_job_that_cannot_be_read_is_in_nobodys_way(home: DisturbedHome) -> None:
-    held = home.asking("broken", point="submit.indexed:1")
-    wait_until(lambda: home.status("broken") == "Queued", "the job")
+    killed_at(home.asking("broken", point="submit.indexed:1"), "submit.indexed")
     (home.home / "jobs" / "broken" / "job.json").write_text("{", encoding="ascii")
-    kill(held.pid)
-    held.communicate()
 
     home.ask("j")
 
@@ -148,11 +142,8 @@ def test_a_job_that_cannot_be_read_is_in_nobodys_way(home: DisturbedHome) -> Non
 
 
 def test_a_job_whose_folder_is_removed_while_it_waits_is_in_nobodys_way(home: DisturbedHome) -> None:
-    held = home.asking("gone", point="submit.indexed:1")
-    wait_until(lambda: home.status("gone") == "Queued", "the job")
+    killed_at(home.asking("gone", point="submit.indexed:1"), "submit.indexed")
     shutil.rmtree(home.home / "jobs" / "gone")
-    kill(held.pid)
-    held.communicate()
 
     home.ask("j")
 
@@ -162,10 +153,7 @@ def test_a_job_whose_folder_is_removed_while_it_waits_is_in_nobodys_way(home: Di
 
 
 def test_resume_begins_a_job_that_waits_here_and_now(home: DisturbedHome) -> None:
-    held = home.asking("j", point="submit.indexed:1")
-    wait_until(lambda: home.status("j") == "Queued", "the job")
-    kill(held.pid)
-    held.communicate()
+    killed_at(home.asking("j", point="submit.indexed:1"), "submit.indexed")
 
     home.look("resume", "j")
 
@@ -173,3 +161,17 @@ def test_resume_begins_a_job_that_waits_here_and_now(home: DisturbedHome) -> Non
     home.check_completed("j")
     home.look()  # and the runner takes it out of the line
     home.check_nothing_left()
+
+
+def test_a_runner_that_cannot_begin_says_why(home: DisturbedHome) -> None:
+    killed_at(home.asking("j", point="submit.indexed:1"), "submit.indexed")
+
+    def shown() -> str:
+        return home.look("job", "show", "j", GRISTMILL_MAX_RUNNING_JOBS="none")
+
+    words = "it cannot begin: GRISTMILL_MAX_RUNNING_JOBS: must be a whole number"
+    wait_until(lambda: words in shown(), "the words")
+    assert "cannot begin: GRISTMILL_MAX_RUNNING_JOBS" in home.log()
+
+    home.wait_for("j")
+    home.check_completed("j")

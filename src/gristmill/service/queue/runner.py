@@ -25,7 +25,7 @@ from gristmill.service.queue.line import Line, Waiter
 from gristmill.service.queue.presence import Presence
 from gristmill.service.queue.slots import Slot
 from gristmill.service.queue.waking import LOCK_DESCRIPTOR
-from gristmill.settings import Settings
+from gristmill.settings import Home, Settings
 
 _LOOK_EVERY_S = 2.0
 _LOOK_SOON_S = 1.0
@@ -246,13 +246,21 @@ def _log(text: str) -> None:
 def main() -> int:
     """Be the runner of the home that the environment names."""
     os.chdir("/")
-    settings = Settings.from_environment()
-    runner = Runner(settings, Presence.inherited(settings.home, LOCK_DESCRIPTOR), _log)
-    signal.signal(signal.SIGHUP, lambda number, frame: None)  # it outlives every terminal
-    runner.end_on(signal.SIGTERM, signal.SIGINT)
-    _log("begins")
-    runner.serve()
-    _log("ends")
+    presence = Presence.inherited(Home.from_environment(), LOCK_DESCRIPTOR)
+    try:
+        runner = Runner(Settings.from_environment(), presence, _log)
+        signal.signal(signal.SIGHUP, lambda number, frame: None)  # it outlives every terminal
+        runner.end_on(signal.SIGTERM, signal.SIGINT)
+        _log("begins")
+        runner.serve()
+        _log("ends")
+    except GristmillError as error:
+        presence.say(str(error))
+        _log(f"cannot begin: {error}")
+        return 1
+    except Exception as error:  # a mistake of ours: the log has it whole, and the next command its end
+        presence.say(f"the runner has ended by a mistake ({error!r}); its log says more")
+        raise
     return 0
 
 
