@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.errors import HomeError, JobStateError, SpecError, StorageError, UnknownJobError, in_words
-from gristmill.run.making import Making
+from gristmill.run.making import Making, taken
 from gristmill.spec.problems import did_you_mean
 from gristmill.spec.values import Deployment, deployment_from_json, deployment_to_json
 from gristmill.storage.publish import publish_bytes
@@ -318,10 +318,7 @@ class JobFolder:
         try:
             return Making(self.path)
         except FileExistsError as error:
-            raise JobStateError(
-                f"there is a job called {self.name} already (gristmill job show {self.name}); choose another "
-                "--job-name"
-            ) from error
+            raise taken(self.name) from error
         except OSError as error:
             raise HomeError(
                 f"the job folder {self.path} cannot be made: {in_words(error)}; set GRISTMILL_HOME to a "

@@ -11,12 +11,20 @@ import shutil
 import time
 from pathlib import Path
 
+from gristmill.errors import JobStateError
 from gristmill.storage.filesystem import is_network
 from gristmill.storage.holding import held
 
 #: On a network file system a lock may not be seen from another machine; there a folder is left alone so long.
 _LEFTOVER_AGE_S = 60.0
 JOB = "job.json"
+
+
+def taken(name: str) -> JobStateError:
+    """Return what is said of a name that a job has."""
+    return JobStateError(
+        f"there is a job called {name} already (gristmill job show {name}); choose another --job-name"
+    )
 
 
 class Making:

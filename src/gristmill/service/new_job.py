@@ -11,6 +11,7 @@ from gristmill.engine.archive import worker_archive
 from gristmill.errors import HomeError, OutputError
 from gristmill.run.job_folder import Job, JobFolder, Origin, Status, utc_now
 from gristmill.run.lock import is_held
+from gristmill.run.making import JOB, taken
 from gristmill.service.assets.git import git_state
 from gristmill.service.endpoints.named_input import input_at
 from gristmill.service.overlap import check_apart
@@ -53,6 +54,8 @@ def new_job(request: RunRequest, origin: Origin, home: Home) -> Job:
     name = request.name or free_name(made_up_name(deployment), home.jobs)
     check_name(name)
     remove_unaccepted(JobFolder(home.jobs / name), home)
+    if (home.jobs / name / JOB).exists():
+        raise taken(name)  # else its output, in its own folder, would be said to be in the way
     job = Job(
         name=name,
         deployment=deployment,

@@ -79,7 +79,7 @@ def test_inputs_file_and_set_name_the_input_too(shop: Shop) -> None:
         (("--input", "in", "--set", "settings.mini_batch_size=zero"), "mini_batch_size"),
         (("--input", "in", "--set", "settings.minibatch_size=3"), "mini_batch_size"),
         (("--input", "in", "--mini-batch-size", "0"), "mini"),
-        (("--input", "in", "--job-name", "by-default"), "by-default"),
+        (("--input", "in", "--job-name", "by-default"), "there is a job called by-default already"),
         ((), "input"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
@@ -120,6 +120,11 @@ def test_job_of_each_kind_ends_as_completed(jobs: Shop) -> None:
 
     assert {one["status"] for one in listed} == {"Completed"}
     assert {one["name"] for one in listed} >= {"by-default", "named", "changed", "half", "held"}
+
+
+def test_jobs_of_endpoints_are_listed_in_their_workspace(jobs: Shop) -> None:
+    assert "by-default" in jobs.ask("job", "list", "--query", "[].name")
+    assert jobs.ask("job", "list", "-w", "elsewhere") == []
 
 
 def test_completed_with_failed_items_is_always_said(jobs: Shop) -> None:
