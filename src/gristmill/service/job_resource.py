@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gristmill.errors import RequestError, UnknownJobError
-from gristmill.run.job_folder import Job, JobFolder, Status
+from gristmill.run.job_folder import Job, JobFolder, Origin, Status
 from gristmill.run.lock import is_held
 from gristmill.service.queue.waiting import Waiting
 from gristmill.settings import Home
@@ -78,13 +78,18 @@ def find_job(home: Home, name: str) -> JobResource:
     return job_resource(job, folder, *_looked_after(home, job, folder))
 
 
-def find_jobs(home: Home, *, archived: bool = False, only_archived: bool = False) -> list[JobResource]:
+def find_jobs(
+    home: Home, workspace: str | None = None, *, archived: bool = False, only_archived: bool = False
+) -> list[JobResource]:
     """Return the jobs that can be read, the newest first.
 
     Parameters
     ----------
     home
         Where they are.
+    workspace
+        Whose: jobs of endpoints of another one are left out; None: all. What was run without an endpoint
+        belongs to the home, and to all of them.
     archived
         Whether those that are archived come, too.
     only_archived
@@ -103,9 +108,14 @@ def find_jobs(home: Home, *, archived: bool = False, only_archived: bool = False
             one = job_resource(folder.read(), folder)
         except RequestError:
             continue  # a folder without a readable job.json: made a moment ago, or not a job
-        if one.job.is_archived if only_archived else archived or not one.job.is_archived:
+        is_wanted = one.job.is_archived if only_archived else archived or not one.job.is_archived
+        if is_wanted and _belongs_to(workspace, one.job):
             found.append(one)
     return sorted(found, key=lambda one: (one.job.created_at, one.job.name), reverse=True)
+
+
+def _belongs_to(workspace: str | None, job: Job) -> bool:
+    return workspace is None or job.workspace == workspace or job.origin is not Origin.INVOKE
 
 
 def job_resource(job: Job, folder: JobFolder, *notices: str) -> JobResource:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gristmill.errors import UnknownJobError
-from gristmill.run.job_folder import Counts, Job, JobFolder, Status
+from gristmill.run.job_folder import Counts, Job, JobFolder, Origin, Status
 from gristmill.run.lock import JobLock
 from gristmill.service.job_resource import find_job, find_jobs, job_resource
 from gristmill.service.queue import waking
@@ -160,6 +160,19 @@ def test_lists_begin_with_the_newest_and_leave_out_what_is_archived(make: Make, 
     assert names() == ["new", "old"]
     assert names(archived=True) == ["kept", "new", "old"]
     assert names(only_archived=True) == ["kept"]
+
+
+def test_a_workspace_has_the_jobs_of_its_endpoints_and_those_of_none(make: Make, home: Home) -> None:
+    make("ours", origin=Origin.INVOKE, workspace="default", created_at="2024-01-03T00:00:00.000Z")
+    make("theirs", origin=Origin.INVOKE, workspace="theirs", created_at="2024-01-02T00:00:00.000Z")
+    make("run", created_at="2024-01-01T00:00:00.000Z")
+
+    def names(workspace: str | None) -> list[str]:
+        return [one.job.name for one in find_jobs(home, workspace)]
+
+    assert names("default") == ["ours", "run"]
+    assert names("theirs") == ["theirs", "run"]
+    assert names(None) == ["ours", "theirs", "run"]
 
 
 @pytest.mark.parametrize("name", ["nope", "", ".", "..", "a/b"])

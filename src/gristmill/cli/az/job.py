@@ -33,7 +33,10 @@ def list_all(args: Namespace, workspace: Workspace) -> ExitStatus:
     from gristmill.service.job_resource import find_jobs
 
     found = find_jobs(
-        workspace.settings.home, archived=args.include_archived, only_archived=args.archived_only
+        workspace.settings.home,
+        workspace.settings.workspace,
+        archived=args.include_archived,
+        only_archived=args.archived_only,
     )
     if args.parent_job_name is not None:
         found = [one for one in found if one.job.name == args.parent_job_name]
