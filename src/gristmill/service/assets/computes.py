@@ -8,7 +8,8 @@ from dataclasses import replace
 from gristmill.catalog.records import ResourceKind, ResourceRecord
 from gristmill.service.assets.resources import Resources
 from gristmill.service.assets.views import ResourceView
-from gristmill.spec.assets import Source, load_compute
+from gristmill.spec.asset_values import Compute
+from gristmill.spec.assets import Source, Values, load_compute
 from gristmill.spec.overrides import Override
 
 LOCAL = "local"
@@ -35,7 +36,7 @@ class Computes(Resources):
         }
         known = {key: value for key, value in document.items() if value is not None}
         view = self._view(self._save(compute.name, known))
-        return replace(view, notices=compute.notices)
+        return replace(view, notices=(*compute.notices, *_size_notice(source, overrides, compute)))
 
     def _view(self, record: ResourceRecord) -> ResourceView:
         document = record.document
@@ -53,3 +54,11 @@ class Computes(Resources):
     def _always(self) -> Sequence[ResourceRecord]:
         document = {"type": LOCAL, "min_instances": 1, "max_instances": 1, "description": "this machine"}
         return [ResourceRecord(kind=self.kind, name=LOCAL, document=document)]
+
+
+def _size_notice(source: Source, overrides: Sequence[Override], compute: Compute) -> tuple[str, ...]:
+    """Say that machines of the cloud are not rented here, where a size has just been asked for."""
+    is_kept = isinstance(source, Values) and "size" in source.values
+    if compute.size is None or (is_kept and not any(one.path == "size" for one in overrides)):
+        return ()
+    return (f"size {compute.size}: of the cloud; means nothing here, and jobs run on this machine",)

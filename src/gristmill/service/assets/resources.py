@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gristmill.catalog.records import ResourceKind, ResourceRecord
-from gristmill.errors import UnknownResourceError
+from gristmill.errors import ResourceStateError, UnknownResourceError
 from gristmill.run.job_folder import utc_now
 from gristmill.service.assets.naming import naming
 from gristmill.service.assets.records import forget_record, keep_record
@@ -97,12 +97,18 @@ class Resources:
 
         Raises
         ------
+        ResourceStateError
+            It is one that is always there, as nobody made it.
         HomeError
             The home cannot be written.
         """
         with naming(self._settings.home, self._settings.workspace, self.kind.value):
             was_there = self._catalog.delete_resource(self.kind, name)
             forget_record(self._settings.home, self._settings.workspace, self.kind.value, name)
+        if not was_there and any(one.name == name for one in self._always()):
+            raise ResourceStateError(
+                f"the {self.kind.value} {name} belongs to every workspace, and cannot be deleted"
+            )
         return was_there
 
     # What the kinds make of this

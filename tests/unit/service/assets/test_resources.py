@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gristmill.errors import RequestError, SpecError, UnknownResourceError
+from gristmill.errors import RequestError, ResourceStateError, SpecError, UnknownResourceError
 from gristmill.service.workspace import Workspace
 from gristmill.spec.overrides import parse_set
 from unit.service.assets.options import typed, write
@@ -93,7 +93,8 @@ def test_a_workspace_has_its_own_datastore(workspace: Workspace, folder: Path) -
     assert view.name == "workspaceblobstore"
     path = workspace.datastores.reachable_path("workspaceblobstore", "a/b")
     assert path == folder.parent / "home" / "datastores" / "default" / "workspaceblobstore" / "a" / "b"
-    assert not workspace.datastores.delete("workspaceblobstore")
+    with pytest.raises(ResourceStateError, match="datastore workspaceblobstore belongs to every workspace"):
+        workspace.datastores.delete("workspaceblobstore")
     workspace.datastores.create(None, typed(name="workspaceblobstore", type="local", path="mine"))
     assert workspace.datastores.reachable_path("workspaceblobstore", "a") == folder / "mine" / "a"
     assert len(workspace.datastores.list()) == 1
@@ -116,6 +117,17 @@ def test_this_machine_is_always_a_compute(workspace: Workspace) -> None:
     assert workspace.computes.show("local").description == "my desk"
     assert workspace.computes.delete("local")
     assert workspace.computes.show("local").description == "this machine"
+    with pytest.raises(ResourceStateError, match="compute local belongs to every workspace, and cannot be"):
+        workspace.computes.delete("local")
+
+
+def test_the_size_of_a_machine_of_the_cloud_is_noticed_once_where_it_is_said(workspace: Workspace) -> None:
+    sized = typed(name="cluster", type="amlcompute", size="Standard_DS3")
+    notice = "size Standard_DS3: of the cloud; means nothing here, and jobs run on this machine"
+    assert workspace.computes.create(None, sized).notices == (notice,)
+    assert workspace.computes.create(None, sized).notices == (notice,)
+    assert workspace.computes.update("cluster", typed(max_instances=7)).notices == ()
+    assert workspace.computes.update("cluster", typed(size="Standard_DS3")).notices == (notice,)
 
 
 def test_a_compute_of_a_cloud_is_kept_as_it_was_said(workspace: Workspace) -> None:
