@@ -48,7 +48,11 @@ class JobResource:
             "tags": {**deployment.tags, **job.tags},
             "properties": {**_git(job), **deployment.properties},
             "services": {},
-            "creation_context": {"created_at": job.created_at},
+            "id": f"/workspaces/{job.workspace}/jobs/{job.name}",
+            "creation_context": {
+                "created_at": job.created_at,
+                "last_modified_at": job.ended_at or job.started_at or job.created_at,
+            },
             "started_at": job.started_at or None,
             "ended_at": job.ended_at or None,
             "message": job.message or None,

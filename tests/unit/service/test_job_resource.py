@@ -86,7 +86,9 @@ def test_the_name_comes_first_and_what_scripts_read_is_there(make: Make, home: H
     )
     assert found["inputs"] == {"input": {"type": "uri_folder", "path": str(tmp_path / "in")}}
     assert found["outputs"]["score"]["path"] == str(tmp_path / "out")
-    assert found["creation_context"] == {"created_at": "2024-05-01T12:00:00.000Z"}
+    assert found["id"] == "/workspaces/default/jobs/j"
+    created = "2024-05-01T12:00:00.000Z"
+    assert found["creation_context"] == {"created_at": created, "last_modified_at": created}
     assert found["counts"] == {"total": 4, "succeeded": 3, "failed": 1, "not_run": 0}
 
 
