@@ -87,6 +87,8 @@ class DeploymentView:
         """Return everything as values for JSON; the settings both flat and nested, as files may have them."""
         document = self.record.document
         settings = _settings(document)
+        resources = _resources(document, settings["instance_count"])
+        settings["instance_count"] = resources["instance_count"]
         return {
             "name": self.name,
             "endpoint_name": self.endpoint_name,
@@ -98,7 +100,7 @@ class DeploymentView:
             "code_configuration": self._code(),
             "environment": document.get("environment"),
             "compute": document.get("compute") or "local",
-            "resources": _resources(document, settings["instance_count"]),
+            "resources": resources,
             **{key: value for key, value in settings.items() if key != "instance_count"},
             "settings": settings,
             "provisioning_state": _SUCCEEDED,

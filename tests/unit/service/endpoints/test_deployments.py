@@ -50,6 +50,12 @@ def test_a_deployment_is_shown_in_the_keys_of_its_file(workspace: Workspace) -> 
     assert shown["provisioning_state"] == "Succeeded"
 
 
+@pytest.mark.parametrize("key", ["settings.instance_count", "resources.instance_count"])
+def test_the_nodes_are_the_same_wherever_they_are_said(workspace: Workspace, key: str) -> None:
+    shown = created(workspace, f"{key}=3").to_json()
+    assert shown["resources"]["instance_count"] == shown["settings"]["instance_count"] == 3
+
+
 def test_a_deployment_loads_again_when_all_of_its_files_are_gone(workspace: Workspace, project: Path) -> None:
     before = load_kept(workspace, created(workspace).record).deployment
     for path in (project / "src", project / "data"):
