@@ -128,8 +128,7 @@ def _in_full(parser: Parser, word: str) -> str:
         return word
     found = {name: action for name, action in actions.items() if name.startswith(option)}
     if not found:
-        known = [name for name in actions if name.startswith("--")]
-        parser.error(f"there is no option {option}{_meant(option, known)}")
+        parser.error(f"there is no option {option}{_meant_option(option, actions)}")
     theirs = {name: action for name, action in found.items() if not getattr(action, "is_ours", False)}
     names = list(theirs or found)
     if len(set((theirs or found).values())) > 1:
@@ -144,6 +143,13 @@ def _check_once(parser: Parser, option: str, given: set[argparse.Action]) -> Non
     if action in given:
         parser.error(f"{action.option_strings[0]} is given twice; give it once")
     given.add(action)
+
+
+def _meant_option(option: str, known: Iterable[str]) -> str:
+    """Name the option that was meant, if one is near: without the dashes, which all of them share."""
+    names = [name[2:] for name in known if name.startswith("--")]
+    near = difflib.get_close_matches(option[2:], names, n=1, cutoff=0.6)
+    return f"; did you mean --{near[0]}?" if near else ""
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

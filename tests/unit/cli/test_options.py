@@ -188,6 +188,7 @@ def test_all_wrong_values_are_reported_with_their_options(
             f"there is no command 'xyzzy'; there are {', '.join([*COMMANDS, *GROUPS])}",
         ),
         (["run", "s.py", "--imput", "x"], "there is no option --imput; did you mean --input?"),
+        (["run", "s.py", "--web"], "there is no option --web"),
         (
             ["run", "s.py", "--mini-bach-size=5"],
             "there is no option --mini-bach-size; did you mean --mini-batch-size?",
