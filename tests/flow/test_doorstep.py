@@ -212,7 +212,10 @@ def test_a_python_that_is_too_old_is_refused_with_its_version(mill: Mill, python
 NEWCOMERS = {
     "an address": ("run good.yml --input https://a.b/c", "https://a.b/c: URLs are not read yet; mount it or"),
     "a bucket": ("run good.yml --input s3://a/b", "the input s3://a/b: URLs are not read yet"),
-    "a data asset": ("run good.yml --input azureml:data:1", "azureml:data:1: URLs are not read yet"),
+    "a data asset": (
+        "run good.yml --input azureml:data:1",
+        "there is no data called 'data' in workspace default",
+    ),
     "a misspelt input": ("run good.yml --input hiden", "or one file; did you mean 'hidden'?"),
     "a pattern": ("run good.yml --input in/*.jpg", "in quotes: --input in --include '*.jpg'"),
     "the setting once": ("run good.yml --input in --workers 0", "error: --workers 0: must be a whole number"),
@@ -235,7 +238,7 @@ NEWCOMERS = {
     "logs": ("logs j", "there is no command 'logs'; type gristmill job logs"),
     "list": ("list", "there is no command 'list'; type gristmill job list"),
     "status": ("status j", "there is no command 'status'; type gristmill job show"),
-    "a bare job": ("job", "which of its commands? There are show, list, logs, stacks, cancel"),
+    "a bare job": ("job", "which of its commands? There are show, list, logs, stacks, stream, cancel"),
     "no folder in /proc": (
         "run good.yml --input in --output-path /proc/x",
         "used: No such file or directory; choose",
