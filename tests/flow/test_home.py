@@ -65,7 +65,7 @@ def test_the_home_says_what_takes_the_space(scored: Mill) -> None:
     words = scored.type("home")
     values = json.loads(scored.type("home", "--json").out)
 
-    assert "gristmill job prune --keep-outputs" in words.out
+    assert "gristmill job prune --older-than 30d --keep-outputs" in words.out
     assert [job["name"] for job in values["largest_jobs"]] == ["j"]
     assert values["total_bytes"] == sum(share["size_bytes"] for share in values["shares"]) > 0
 

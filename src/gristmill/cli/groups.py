@@ -75,7 +75,7 @@ def job_name(parser: argparse.ArgumentParser) -> None:
 
 
 def _job_prune_options(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "%(prog)s --older-than AGE [--keep-outputs] [--dry-run] [--json]"
+    parser.usage = "%(prog)s --older-than AGE [--keep-outputs] [--dry-run] [--yes] [--json]"
     parser.set_defaults(workspace_name=None)
     parser.add_argument(
         "--older-than",
@@ -90,6 +90,7 @@ def _job_prune_options(parser: argparse.ArgumentParser) -> None:
         help="keep outputs that are in the home, in its folder outputs/; all others are kept anyway",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    parser.add_argument("--yes", "-y", action="store_true", help="do not ask; scripts are never asked")
     json_option(parser)
 
 

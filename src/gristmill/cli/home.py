@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gristmill.cli.az.asking import sure
 from gristmill.cli.exit_status import ExitStatus
 from gristmill.cli.show import moment, size, table
 from gristmill.cli.streams import Stderr, answer
@@ -29,19 +31,25 @@ def home(args: Namespace, workspace: Workspace) -> ExitStatus:
 
 
 def prune(args: Namespace, workspace: Workspace) -> ExitStatus:
-    """Remove the jobs that ended long ago."""
-    pruned = workspace.retention.prune(
-        timedelta(hours=args.older_than), keep_outputs=args.keep_outputs, is_dry=args.dry_run
-    )
+    """Remove the jobs that ended long ago; somebody at a terminal is asked, a script is not."""
+    age = timedelta(hours=args.older_than)
+    if not args.dry_run and not args.yes and sys.stdin is not None and sys.stdin.isatty():
+        meant = workspace.retention.prune(age, keep_outputs=args.keep_outputs, is_dry=True)
+        if meant.removed:
+            sure(args, f"remove {_jobs(meant)}, {size(meant.freed_bytes)}")
+    pruned = workspace.retention.prune(age, keep_outputs=args.keep_outputs, is_dry=args.dry_run)
     if args.json:
         answer(json.dumps(pruned.to_json(), indent=2))
     else:
         answer(*_pruned(pruned))
-        count = len(pruned.removed)
         would = "would be " if pruned.is_dry else ""
-        freed = size(pruned.freed_bytes)
-        Stderr().say(f"{count} {'job' if count == 1 else 'jobs'} {would}removed, {freed} {would}freed")
+        Stderr().say(f"{_jobs(pruned)} {would}removed, {size(pruned.freed_bytes)} {would}freed")
     return ExitStatus.COMPLETED
+
+
+def _jobs(pruned: Pruned) -> str:
+    count = len(pruned.removed)
+    return f"{count} {'job' if count == 1 else 'jobs'}"
 
 
 def _repair(args: Namespace, workspace: Workspace) -> ExitStatus:

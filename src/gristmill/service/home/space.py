@@ -87,8 +87,8 @@ def space_of(home: Home) -> Space:
 
 
 _REMEDIES = {
-    "outputs": "gristmill job delete JOB, gristmill job prune",
-    "jobs": "gristmill job prune --keep-outputs",
+    "outputs": "gristmill job delete JOB, gristmill job prune --older-than 30d",
+    "jobs": "gristmill job prune --older-than 30d --keep-outputs",
     "environments": "gristmill env prune",
     "contents": "gristmill home repair removes what nothing refers to",
 }
