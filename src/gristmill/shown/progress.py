@@ -150,7 +150,8 @@ class ProgressLines:
         self._pace.add(now, progress.done)
         if self._next_line_at is None:
             self._next_line_at = now + LINE_EVERY_S
-        self._latest = sentence(progress, self._pace)
+        is_begun = progress.items or progress.plan_complete or progress.workers  # else it still waits
+        self._latest = sentence(progress, self._pace) if is_begun else ""
         if now >= self._next_line_at:
             self._next_line_at = now + LINE_EVERY_S
             self._say_latest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,18 @@ def test_nothing_is_said_of_a_job_that_took_no_step(lines: ProgressLines, stream
     lines.close()
 
     assert stream.getvalue() == ""
+
+
+def test_no_numbers_are_said_of_a_job_that_waits(
+    lines: ProgressLines, stream: io.StringIO, clock: Clock
+) -> None:
+    waits = replace(progress(0), items=0, plan_complete=False, workers=0, ready=0)
+    for second in range(12):
+        clock.now = 1000.0 + second
+        lines.show(replace(waits, notices=("Queued: next in line",)))
+    lines.close()
+
+    assert stream.getvalue() == "notice: Queued: next in line\n"
 
 
 def test_notice_is_said_at_once_and_once(lines: ProgressLines, stream: io.StringIO) -> None:
