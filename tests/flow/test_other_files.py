@@ -22,6 +22,6 @@ def test_run_says_what_a_file_is_that_is_no_deployment(mill: Mill, text: str, ki
     ended = mill.run(of="other.yml")
 
     assert ended.status == 2
-    assert f"other.yml: this is {kind} file; run takes a deployment, or a scoring script (.py)" in ended.err
+    assert f"other.yml: this is {kind} file, and a deployment is wanted here; run takes" in ended.err
     assert "pSsT" not in ended.err
     assert mill.jobs() == []

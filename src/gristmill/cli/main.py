@@ -81,7 +81,7 @@ def _done(args: Namespace, services: Mapping[str, Any]) -> int:
         Stderr().say(*(f"gristmill: error: {line}" for line in lines))
         return of_error(error, is_show=args.is_show)
     except AnswerLostError as error:
-        Stderr().say(f"gristmill: error: {error}; what was asked for is lost, the job is not")
+        Stderr().say(f"gristmill: error: {error}; the answer is lost, and what was done stays done")
         return ExitStatus.JOB_FAILED
     except KeyboardInterrupt:
         Stderr().say("gristmill: interrupted")

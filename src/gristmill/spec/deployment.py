@@ -203,7 +203,10 @@ def _loaded(
     folder: Path | None = None,
 ) -> Loaded:
     if other := other_kind(document.root, "deployment"):
-        raise SpecError(f"{path}: this is {other} file; run takes a deployment, or a scoring script (.py)")
+        raise SpecError(
+            f"{path}: this is {other} file, and a deployment is wanted here; run takes a scoring script "
+            "(.py), too"
+        )
     source = _absolute(path)
     layout = canonical(document.root)
     root, misplaced = lay_over(layout.root, overrides, folder or source.parent)

@@ -167,7 +167,9 @@ def test_run_says_what_a_file_is_that_is_no_deployment(folder: Path, text: str, 
     (folder / "f.yml").write_text(text)
     with pytest.raises(SpecError) as caught:
         load_deployment(Path("f.yml"))
-    assert caught.value.problems == (f"f.yml: {told}; run takes a deployment, or a scoring script (.py)",)
+    assert caught.value.problems == (
+        f"f.yml: {told}, and a deployment is wanted here; run takes a scoring script (.py), too",
+    )
 
 
 def test_deployment_given_as_an_endpoint_is_named(folder: Path) -> None:

@@ -213,7 +213,9 @@ class VersionedAssets:
                 "restore it"
             )
         which = f"version {version!r}" if version is not None else f"label {label!r}"
-        return UnknownResourceError(f"{self.kind} {name} has no {which}; its versions: {there}")
+        is_label = version == LATEST or version in self._catalog.labels(self.kind, name)
+        hint = f"; {version} is a label: --label {version}, in a file @{version}" if is_label else ""
+        return UnknownResourceError(f"{self.kind} {name} has no {which}; its versions: {there}{hint}")
 
 
 _IDS = {AssetKind.MODEL: "models", AssetKind.ENVIRONMENT: "environments", AssetKind.DATA: "data"}

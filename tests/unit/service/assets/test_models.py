@@ -162,6 +162,8 @@ def test_what_is_not_there_is_named_with_what_is(workspace: Workspace, model: Pa
         workspace.models.show("heart")
     with pytest.raises(UnknownResourceError, match="model hearts has no version '3'; its versions: 1"):
         workspace.models.show("hearts", "3")
+    with pytest.raises(UnknownResourceError, match="latest is a label: --label latest, in a file @latest"):
+        workspace.models.show("hearts", "latest")
     with pytest.raises(UnknownResourceError, match="model hearts has no label 'best'; its versions: 1"):
         workspace.models.show("hearts", label="best")
     with pytest.raises(UnknownResourceError):
