@@ -193,7 +193,9 @@ class Execution:
             limit=settings.limit,
         )
         self._planner = planner
-        while not planner.complete and not planner.mini_batches:
+        # In processor time: where much else is at work, the plan of a few files is still whole at once.
+        deadline = time.thread_time() + PLANNING_SLICE_S
+        while not planner.complete and (not planner.mini_batches or time.thread_time() < deadline):
             planner.step(PLANNING_SLICE_S)
 
     @property
