@@ -60,7 +60,12 @@ class Slot:
             os.write(self._names, f"{job}\n".encode("ascii"))
 
     def said(self) -> Iterator[dict[str, Any]]:
-        """Yield what it has said since the last time."""
+        """Yield what it has said since the last time; nothing once it is closed.
+
+        Its death and its last words wake whoever waits for both at the same time, the death first or last.
+        """
+        if self.answers < 0:
+            return
         with suppress(BlockingIOError):
             while chunk := os.read(self.answers, _CHUNK):
                 self._unread += chunk
