@@ -97,6 +97,8 @@ BARS: tuple[Target, ...] = (
     _most("P1-whole", "overhead", 0.8, "×", "100,000 files, 10 per run(): the whole process, against Pool's"),
     _most("P2-help", "start", 0.10, "s", "gristmill --help, from the shell"),
     _most("P2-run", "start", 0.35, "s", "gristmill run of one file, more than python script.py"),
+    _most("P2-show", "start", 0.40, "s", "gristmill batch-endpoint show, from the shell"),
+    _most("P2-group-help", "start", 0.40, "s", "gristmill batch-endpoint --help, from the shell"),
     _most("ENV-warm", "environments", 0.1, "s", "a job in a cached environment, more than in a named Python"),
     _most("P3-memory-1m", "growth", 64, "MB", "1 million files: the coordinator's peak memory"),
     _most("P3-memory-10m", "growth", 64, "MB", "10 million files: the coordinator's peak memory"),

@@ -23,6 +23,7 @@ from _turns import by_turns, tell
 SCRIPT = "def run(mini_batch):\n    return mini_batch\n"
 PYTHON, BARE, HELP, RUN = "python script.py", "python -I -S -c pass", "gristmill --help", "gristmill run"
 DEPLOYMENT = "gristmill run deployment.yml"
+SHOW, GROUP_HELP = "gristmill batch-endpoint show", "gristmill batch-endpoint --help"
 YAML = """\
 $schema: https://azuremlschemas.azureedge.net/latest/modelBatchDeployment.schema.json
 name: one
@@ -58,7 +59,12 @@ def main() -> int:
                 _row(heading, "one file, a script that does nothing", wall),
                 _row("processor time of it, all processes", "one file", cpu),
             ),
-            bars=(bar("P2-help", statistics.median(wall[HELP])), bar("P2-run", more, _why(more))),
+            bars=(
+                bar("P2-help", statistics.median(wall[HELP])),
+                bar("P2-run", more, _why(more)),
+                bar("P2-show", statistics.median(wall[SHOW])),
+                bar("P2-group-help", statistics.median(wall[GROUP_HELP])),
+            ),
             notes=("Python's own start is in all of them; compiled files are there, as pip leaves them.",),
             versions=versions("gristmill"),
             is_quick=given.quick,
@@ -82,6 +88,8 @@ def _commands(scratch: Path) -> dict[str, list[str]]:
     (scratch / "script.py").write_text(SCRIPT)
     (scratch / "one.yml").write_text(YAML)
     gristmill = str(Path(sys.executable).with_name("gristmill"))
+    endpoint = [gristmill, "batch-endpoint", "create", "--name", "endpoint"]
+    subprocess.run(endpoint, env=_variables(scratch), stdout=subprocess.DEVNULL, check=True)
     job = ["--input", str(scratch / "input"), "--output-path", str(scratch / "output"), "--job-name", "one"]
     return {
         BARE: [sys.executable, "-I", "-S", "-c", "pass"],
@@ -89,13 +97,20 @@ def _commands(scratch: Path) -> dict[str, list[str]]:
         HELP: [gristmill, "--help"],
         RUN: [gristmill, "run", str(scratch / "script.py"), *job],
         DEPLOYMENT: [gristmill, "run", str(scratch / "one.yml"), *job],
+        SHOW: [gristmill, "batch-endpoint", "show", "--name", "endpoint"],
+        GROUP_HELP: [gristmill, "batch-endpoint", "--help"],
     }
+
+
+def _variables(scratch: Path) -> dict[str, str]:
+    environment = {**os.environ, "GRISTMILL_HOME": str(scratch / "home")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 def _timed(scratch: Path, command: list[str], cpu: list[float]) -> Callable[[], float]:
     """Return what runs a command once and returns its seconds; its processor time is added to a list."""
-    environment = {**os.environ, "GRISTMILL_HOME": str(scratch / "home")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment = _variables(scratch)
     is_warm = False
 
     def work() -> float:
