@@ -6,7 +6,6 @@ import importlib.util
 import io
 import marshal
 import sys
-import zipfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -60,6 +59,8 @@ sys.exit(main())
 
 def _zipped(sources: list[tuple[str, bytes]]) -> bytes:
     target = io.BytesIO()
+    import zipfile  # it is made once for all jobs
+
     with zipfile.ZipFile(target, "w") as archive:
         for name, text in sources:
             archive.writestr(zipfile.ZipInfo(name), text)

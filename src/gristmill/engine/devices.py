@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 """The variable by which a process is told which GPUs it may use."""
@@ -92,6 +95,8 @@ def _named(value: str) -> tuple[str, ...]:
 
 def _answer(command: list[str], variables: Mapping[str, str], limit_s: float) -> bytes:
     """Return what a command says; nothing if it fails, or does not end in time."""
+    import subprocess  # few machines have a program to be asked
+
     try:
         process = subprocess.Popen(
             command,
@@ -119,7 +124,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.returncode is not None:
         return
     os.killpg(process.pid, signal.SIGKILL)
+    from subprocess import TimeoutExpired
+
     try:
         process.wait(_DEATH_LIMIT_S)
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         pass  # it hangs in the driver, where no signal reaches it

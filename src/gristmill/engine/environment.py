@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -116,6 +115,8 @@ def _ask(path: Path, chosen: str) -> tuple[tuple[int, int, int], str]:
             f"there is no Python at {path} ({chosen}); give the path of an interpreter, such as "
             ".venv/bin/python"
         )
+    import subprocess  # not where it is our own
+
     try:
         answer = subprocess.run(
             [str(path), "-I", "-c", _PROBE],

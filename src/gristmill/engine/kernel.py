@@ -7,7 +7,6 @@ or is not ours, is empty.
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -91,7 +90,7 @@ def waiting_for(process: int) -> str:
         What may stand behind "waiting", as ``for a lock``.
     """
     words = _read(f"/proc/{process}/syscall").split()
-    name = _SYSTEM_CALLS.get(platform.machine(), {}).get(int(words[0])) if _is_call(words) else None
+    name = _SYSTEM_CALLS.get(os.uname().machine, {}).get(int(words[0])) if _is_call(words) else None
     if name is not None:
         return _in_words(name, _named(process, int(words[1], 16)) if len(words) > 1 else "")
     place = _read(f"/proc/{process}/wchan").decode("ascii", "replace")

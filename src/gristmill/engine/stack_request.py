@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from gristmill.engine.kernel import state_of, takes_signal
 from gristmill.engine.stacks import (
@@ -29,6 +28,9 @@ from gristmill.engine.stacks import (
     threads_of_spy,
 )
 from gristmill_worker.stacks import SIGNAL
+
+if TYPE_CHECKING:
+    import subprocess
 
 #: `py-spy` takes some 20 ms; a busy machine gets more.
 SPY_LIMIT_S = 0.6
@@ -83,9 +85,11 @@ class StackRequest:
         """Stop asking; idempotent."""
         if self._spy is not None and self._spy.poll() is None:
             self._spy.kill()
+            from subprocess import TimeoutExpired
+
             try:
                 self._spy.wait(0.1)
-            except subprocess.TimeoutExpired:
+            except TimeoutExpired:
                 pass  # it hangs in the kernel, as the process does; it ends when that does
         self._spy = None
         if self._spied is not None:
@@ -96,6 +100,8 @@ class StackRequest:
 
     def _start_spy(self, spy: Path) -> bool:
         command = [str(spy), "dump", "--json", "--nonblocking", "--pid", str(self._process)]
+        import subprocess  # most jobs have no worker that is stuck
+
         try:
             self._spied = tempfile.TemporaryFile()
             self._spy = subprocess.Popen(

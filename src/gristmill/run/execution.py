@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -74,7 +72,7 @@ class Execution:
         cancel_reason: Callable[[], str | None] = lambda: None,
         *,
         rerun: bool = False,
-        name_run: Callable[[Job], str] = lambda job: uuid.uuid4().hex,
+        name_run: Callable[[Job], str] = lambda job: os.urandom(16).hex(),
     ) -> None:
         """Take the job's lock and read its past.
 
@@ -255,7 +253,7 @@ class Execution:
         start = Start(
             fence=identity.fence,
             run_id=identity.run_id,
-            host=socket.gethostname(),
+            host=os.uname().nodename,
             pid=os.getpid(),
             at=utc_now(),
             retry_failed=job.status is Status.FAILED or begins_rerun,

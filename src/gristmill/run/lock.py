@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 import time
 from pathlib import Path
 
@@ -61,7 +60,7 @@ class JobLock:
         if self._on_network and self._is_held_elsewhere(holder):
             self.release()
             raise JobLockedError(_held_by(self._path.parent.name, holder))
-        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode("ascii")
+        text = json.dumps({"pid": os.getpid(), "host": os.uname().nodename}).encode("ascii")
         self._is_ours = True
         try:
             os.ftruncate(self._file, 0)
@@ -106,7 +105,7 @@ class JobLock:
             return {}  # the holder is just writing it
 
     def _is_held_elsewhere(self, holder: dict[str, object]) -> bool:
-        if not holder or holder.get("host") == socket.gethostname():
+        if not holder or holder.get("host") == os.uname().nodename:
             return False
         return time.time() - os.fstat(self._file).st_mtime < HEARTBEAT_LIMIT_S
 

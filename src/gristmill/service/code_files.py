@@ -9,7 +9,6 @@ from pathlib import Path
 
 from gristmill.service.ignored import Ignored
 from gristmill.settings import Home
-from gristmill.storage.contents import Contents
 from gristmill.storage.tree import Found, Identity, everything_below, found_at, identity_of, names_in
 
 #: More than this, and the user is told of .amlignore.
@@ -95,6 +94,8 @@ def keep_code(code: Path, script: str, home: Home) -> tuple[str, tuple[str, ...]
         The store cannot be written; nothing of it was kept.
     """
     files = code_files(code, script, ours=identities((home.path,)))
+    from gristmill.storage.contents import Contents  # a job folder's copy needs none of it
+
     return Contents(home.contents).put(code, selection=files.found), files.notices
 
 

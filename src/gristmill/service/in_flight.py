@@ -7,7 +7,6 @@ job is not asked, for it may be busy.
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +88,7 @@ def in_flight(folder: JobFolder, job: Job) -> tuple[InFlight, ...]:
         What it is.
     """
     holder = holder_of(folder.lock)
-    if holder is None or holder[1] != socket.gethostname():
+    if holder is None or holder[1] != os.uname().nodename:
         return ()
     found = [
         _running(one, folder, job) for one in roster(holder[0], folder.plan) if one.seconds >= SHORTEST_S
@@ -141,7 +140,7 @@ def stacks(folder: JobFolder) -> list[ProcessStacks]:
 def _coordinator(folder: JobFolder, job: Job) -> int:
     """Return the process that works on a job."""
     holder = holder_of(folder.lock)
-    if not job.status.is_final and holder is not None and holder[1] != socket.gethostname():
+    if not job.status.is_final and holder is not None and holder[1] != os.uname().nodename:
         raise JobStateError(
             f"job {job.name} is worked on by process {holder[0]} on {holder[1]}, and only there its workers "
             f"can be seen: type gristmill job stacks {job.name} there"

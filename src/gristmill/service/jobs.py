@@ -19,10 +19,6 @@ from gristmill.run.progress import Progress
 from gristmill.run.verify import Verification, verify_job
 from gristmill.service.beginning import AS_IT_IS, Beginning
 from gristmill.service.in_flight import ProcessStacks, stacks
-from gristmill.service.queue.cancelling import cancel_waiting
-from gristmill.service.queue.following import FollowedJob
-from gristmill.service.queue.line import Line, Waiter, place_of
-from gristmill.service.queue.waking import wake_if_needed
 from gristmill.service.request import (
     RunRequest,
 )
@@ -34,6 +30,8 @@ from gristmill.settings import Home
 
 if TYPE_CHECKING:
     from gristmill.engine.warm_pool import WarmPool
+    from gristmill.service.queue.following import FollowedJob
+    from gristmill.service.queue.line import Waiter
     from gristmill.service.replay_part import Wanted
     from gristmill.service.replaying import Replayed
 
@@ -160,6 +158,9 @@ class Jobs:
         JobStateError
             Its ``job.json`` cannot be read.
         """
+        from gristmill.service.queue.following import FollowedJob  # a run never waits
+        from gristmill.service.queue.waking import wake_if_needed
+
         wake_if_needed(self.home)
         return FollowedJob(self.home, self._folder(name))
 
@@ -200,6 +201,8 @@ class Jobs:
         JobStateError
             It has ended, or nobody works on it.
         """
+        from gristmill.service.queue.cancelling import cancel_waiting
+
         view = self.show(name)
         if view.waiting is not None and cancel_waiting(self._folder(name)):
             return self.show(name)
@@ -241,10 +244,15 @@ class Jobs:
 
     def _line(self) -> builtins.list[Waiter]:
         """Look who waits for the runner, and see to it that there is one."""
+        from gristmill.service.queue.line import Line
+        from gristmill.service.queue.waking import wake_if_needed
+
         wake_if_needed(self.home)
         return Line(self.home).look()[0]
 
     def _view(self, folder: JobFolder, line: Sequence[Waiter]) -> JobView:
+        from gristmill.service.queue.line import place_of
+
         held = is_held(folder.lock)  # first: a job that ends meanwhile is not one that was interrupted
         return view_of(folder.read(), folder, is_held=held, place=place_of(folder.name, line, self.home))
 

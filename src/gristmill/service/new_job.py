@@ -15,7 +15,6 @@ from gristmill.run.making import JOB, taken
 from gristmill.service.assets.git import git_state
 from gristmill.service.endpoints.named_input import input_at
 from gristmill.service.overlap import check_apart
-from gristmill.service.queue.unaccepted import remove_unaccepted
 from gristmill.service.request import (
     RunRequest,
     check_format,
@@ -53,7 +52,10 @@ def new_job(request: RunRequest, origin: Origin, home: Home) -> Job:
     deployment = replace(request.deployment, notices=(*request.deployment.notices, *named.notices))
     name = request.name or free_name(made_up_name(deployment), home.jobs)
     check_name(name)
-    remove_unaccepted(JobFolder(home.jobs / name), home)
+    if (home.jobs / name).exists():
+        from gristmill.service.queue.unaccepted import remove_unaccepted  # few names were there before
+
+        remove_unaccepted(JobFolder(home.jobs / name), home)
     if (home.jobs / name / JOB).exists():
         raise taken(name)  # else its output, in its own folder, would be said to be in the way
     job = Job(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
-import platform
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ class _Search:
                 line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
                 said = getattr(error, "msg", error)
                 self.notices.append(
-                    f"{relative}{line}: {said}, says Python {platform.python_version()}, "
+                    f"{relative}{line}: {said}, says Python {sys.version.split()[0]}, "
                     "which runs Gristmill; modules that it may import from its own folder were not copied"
                 )
             return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +68,7 @@ class Warming:
         """
         keep_s = job.deployment.settings.keep_warm_s
         if self._pool is None or not keep_s:
-            return uuid.uuid4().hex
+            return os.urandom(16).hex()
         self._standby = self._found(self._pool, job, surroundings, keep_s)
         return self._standby.run_id
 

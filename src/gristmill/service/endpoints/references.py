@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gristmill.errors import RequestError
-from gristmill.service.assets.records import kept_record
 from gristmill.service.workspace import Workspace
 from gristmill.settings import Home, Settings
 from gristmill.spec.deployment import load
@@ -191,6 +190,8 @@ def _is_known(workspace: Workspace, compute: str) -> bool:
     if "/" in compute:
         return False
     settings = workspace.settings
+    from gristmill.service.assets.records import kept_record  # most runs name no compute
+
     if kept_record(settings.home, settings.workspace, _COMPUTE, compute) is not None:
         return True
     if not workspace.is_open:
