@@ -29,6 +29,18 @@ def test_what_a_home_keeps_is_put_into_a_fresh_catalog(fresh: Settings) -> None:
         assert catalog.endpoints() == [record]
 
 
+def test_a_catalog_that_is_new_beside_a_home_that_is_not_says_how_it_is_filled(fresh: Settings) -> None:
+    fresh.home.path.mkdir()
+    keep_record(fresh.home, "team", "endpoint", "e", asdict(EndpointRecord(name="e", document={})))
+    said: list[str] = []
+
+    open_catalog(fresh, said.append).close()
+    open_catalog(fresh, said.append).close()
+
+    assert len(said) == 1
+    assert said[0].endswith("in an earlier one; gristmill home repair puts them back")
+
+
 def test_of_a_shared_catalog_nothing_of_other_homes_is_taken_out(
     postgresql: PostgresqlServer, tmp_path: Path
 ) -> None:

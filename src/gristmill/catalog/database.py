@@ -32,7 +32,7 @@ class Database:
     def __init__(
         self,
         kind: SqliteFile | PostgresqlServer,
-        make_ready: Callable[[Database], None],
+        make_ready: Callable[[Database], object],
         patience_s: float = PATIENCE_S,
         pause: Callable[[float], None] = time.sleep,
         say: Callable[[str], None] = lambda _: None,

@@ -36,19 +36,19 @@ def open_catalog(settings: Settings, say: Callable[[str], None] = lambda _: None
         It cannot be opened, is damaged or of a newer release, or its server is away.
     """
     kind = kind_of(settings)
-    is_lost = isinstance(kind, SqliteFile) and _is_lost(settings.home)
-    catalog = Catalog(Database(kind, SCHEMA.make_ready, say=say), settings.workspace)
-    if is_lost:
+    made: list[bool] = []
+    database = Database(kind, lambda database: made.append(SCHEMA.make_ready(database)), say=say)
+    if made[0] and _has_records(settings.home):
         say(
             f"notice: the catalog {kind.place} is new, and {settings.home.records} knows of things that were "
             "in an earlier one; gristmill home repair puts them back"
         )
-    return catalog
+    return Catalog(database, settings.workspace)
 
 
-def _is_lost(home: Home) -> bool:
-    """Say whether there was a catalog, and its file is gone."""
-    return not home.catalog.exists() and next(home.records.rglob("*.json"), None) is not None
+def _has_records(home: Home) -> bool:
+    """Say whether there was a catalog before: what was in it is recorded in the home."""
+    return next(home.records.rglob("*.json"), None) is not None
 
 
 def reopen_catalog(settings: Settings, aside: str) -> tuple[Catalog, Path | None]:

@@ -27,8 +27,13 @@ class Schema:
     migrations: Path
     """Alembic's folder: how each state is made of the one before it."""
 
-    def make_ready(self, database: Database) -> None:
+    def make_ready(self, database: Database) -> bool:
         """See to it that the tables are those of this release; any number of processes may do so at once.
+
+        Returns
+        -------
+        bool
+            Whether there were none before, and this made them.
 
         Raises
         ------
@@ -36,15 +41,17 @@ class Schema:
             They are of a newer release, or cannot be made.
         """
         if self._is_current(database.transaction(_revision, writes=False), database):
-            return
+            return False
 
-        def migrate(connection: Connection) -> None:
+        def migrate(connection: Connection) -> bool:
             database.kind.lock(connection)
-            if not self._is_current(_revision(connection), database):  # else another process was quicker
+            revision = _revision(connection)
+            if not self._is_current(revision, database):  # else another process was quicker
                 _upgrade(connection, self.migrations)
+            return revision is None
 
         with database.kind.alone(database.engine):
-            database.transaction(migrate, writes=True)
+            return database.transaction(migrate, writes=True)
 
     def _is_current(self, revision: str | None, database: Database) -> bool:
         newest = self.revisions[-1]
