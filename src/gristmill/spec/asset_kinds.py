@@ -26,6 +26,12 @@ _DATASTORE = re.compile(r"azureml://datastores/([^/]+)/paths/?(.*)", re.IGNORECA
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://.+", re.DOTALL)
 _AZURE = re.compile(r"azureml:", re.IGNORECASE)
 _FILE = "file://"
+_LITERAL = re.compile(r"[-+]?\d+(\.\d*)?|true|false", re.IGNORECASE | re.ASCII)
+NOT_LITERALS = (
+    "a model is run over files, and takes no single values: give it the values in 'environment_variables',"
+    " or in 'gristmill: {program_arguments: …}'"
+)
+"""What is said to single values among the inputs."""
 _DATASTORE_FORM = "azureml://datastores/<name>/paths/<path>"
 LONGEST_ASSET_NAME = 255
 LONGEST_VERSION = 30
@@ -107,6 +113,14 @@ def input_location(node: Any) -> Location:
             f"{_DATASTORE_FORM}"
         )
     return location(node)
+
+
+def default_location(node: Any) -> Location:
+    """Take what is to be scored, of an input that has no path; values of other deployments stand here."""
+    given = kinds.text(node)
+    if _LITERAL.fullmatch(given) and not os.path.lexists(kinds.local_path(node)):
+        raise wrong(f"{NOT_LITERALS} {got(node)}")
+    return input_location(node)
 
 
 def _without_scheme(node: Any, given: str) -> Any:

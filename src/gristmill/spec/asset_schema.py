@@ -31,10 +31,6 @@ _NOT_TABLES = (
     "tables are not read here: give the folder itself as uri_folder, or one file as uri_file; a deployment"
     " chooses among files with gristmill.include"
 )
-_NOT_LITERALS = (
-    "a model is run over files, and takes no single values: give it the values in 'environment_variables',"
-    " or in 'gristmill: {program_arguments: …}'"
-)
 _LITERALS = ("string", "number", "integer", "boolean")
 
 
@@ -43,7 +39,7 @@ def _data_type(node: Any) -> str:
     if given == "mltable":
         raise kinds.wrong(f"{_NOT_TABLES} (got {given!r})")
     if given in _LITERALS:
-        raise kinds.wrong(f"{_NOT_LITERALS} (got {given!r})")
+        raise kinds.wrong(f"{asset_kinds.NOT_LITERALS} (got {given!r})")
     return kinds.word("uri_folder", "uri_file")(node)
 
 
@@ -257,7 +253,7 @@ class InputSection(Section):
 
     type: DataType = "uri_folder"
     path: InputPlace | None = None
-    default: InputPlace | None = None
+    default: Annotated[Location, PlainValidator(asset_kinds.default_location)] | None = None
     mode: Text | None = None
 
     @classmethod

@@ -73,6 +73,9 @@ MISTAKES = [
      "f.yml:4:16: max_instances: must be at least min_instances, which is 3 (got '2')"),
     ("compute", "name: cc\ntype: local\naddress: x\n",
      "f.yml:3:10: address: belongs to 'type: ray', and the type is local; remove it"),
+    ("inputs", "inputs: {a: {default: 0.5}}\n",
+     "f.yml:1:23: inputs.a.default: a model is run over files, and takes no single values: give it the values"
+     " in 'environment_variables', or in 'gristmill: {program_arguments: …}' (got '0.5')"),
     ("inputs", "inputs: {a: {typ: uri_file}}\n",
      "f.yml:1:14: inputs.a.typ: unknown key; did you mean 'type'?"),
     ("inputs", "inputs: {a: {type: number, default: 3}}\n",
