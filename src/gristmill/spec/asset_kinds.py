@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from gristmill.spec import kinds
 from gristmill.spec.asset_values import Location
 from gristmill.spec.kinds import wrong
-from gristmill.spec.references import reference_of
+from gristmill.spec.references import LATEST, reference_of
 from gristmill.spec.tree import Mapping, Node, Scalar, Sequence, got
 
 _ASSET_NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9_.]*")
@@ -54,10 +54,17 @@ asset_name = _matching(
 )
 """Take the name of a model, an environment, data or a datastore."""
 
-version = _matching(
+_version = _matching(
     _ASSET_NAME, 1, LONGEST_VERSION, "letters, digits, '-', '_' and '.', and begin with a letter or digit"
 )
-"""Take a version, as the text that stands there: ``1.10`` is not ``1.1``."""
+
+
+def version(node: Any) -> str:
+    """Take a version, as the text that stands there: ``1.10`` is not ``1.1``."""
+    given = _version(node)
+    if given == LATEST:
+        raise wrong(f"is the label of whatever version is the newest {got(node)}; give a version of your own")
+    return given
 
 
 def labels(node: Any) -> tuple[str, ...]:

@@ -30,6 +30,9 @@ MISTAKES = [
     ("model", "name: -m\npath: model\n",
      "f.yml:1:7: name: must be letters, digits, '-', '_' and '.', and begin with a letter or digit"
      " (got '-m')"),
+    ("model", "name: m\nversion: latest\npath: model\n",
+     "f.yml:2:10: version: is the label of whatever version is the newest (got 'latest'); give a version of"
+     " your own"),
     ("model", "name: m\nversion: 1 2\npath: model\n",
      "f.yml:2:10: version: must be letters, digits, '-', '_' and '.', and begin with a letter or digit"
      " (got '1 2')"),
