@@ -195,7 +195,7 @@ def test_a_request_to_cancel_that_comes_while_a_job_begins_is_heard(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gristmill.service.queue.submitting.wake", lambda _: None)
-    monkeypatch.setattr("gristmill.service.jobs.wake_if_needed", lambda _: None)
+    monkeypatch.setattr("gristmill.service.queue.waking.wake_if_needed", lambda _: None)
     office.submit("j")
     running = Jobs(office.settings.home).resume("j")
     Path(running.folder, "cancel-requested").touch()
@@ -211,7 +211,7 @@ def test_a_job_that_was_cancelled_while_it_waited_is_resumed(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gristmill.service.queue.submitting.wake", lambda _: None)
-    monkeypatch.setattr("gristmill.service.jobs.wake_if_needed", lambda _: None)
+    monkeypatch.setattr("gristmill.service.queue.waking.wake_if_needed", lambda _: None)
     office.submit("j")
     assert office.cancel("j").status == "Canceled"
 
