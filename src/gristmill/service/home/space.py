@@ -87,7 +87,7 @@ def space_of(home: Home) -> Space:
 
 
 _REMEDIES = {
-    "outputs": "gristmill job delete JOB, gristmill job prune --older-than 30d",
+    "outputs": "gristmill job delete JOB; what --keep-outputs has kept is in outputs/, remove it there",
     "jobs": "gristmill job prune --older-than 30d --keep-outputs",
     "environments": "gristmill env prune",
     "contents": "gristmill home repair removes what nothing refers to",
