@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -182,16 +183,14 @@ def run_words(words: list[str], name: str, task: Task, deadline_s: float) -> tup
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment, start_new_session=True
         )
-        is_late = False
+        is_late = True
         try:
-            process.wait(deadline_s)
-        except subprocess.TimeoutExpired:
-            is_late = True
+            is_late = not _has_ended(process, deadline_s)
         finally:
             whole_s = time.perf_counter() - began
-            if process.poll() is None:
+            if is_late:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
             if marked:
                 sweep(RUN_MARK, mark)
         out.seek(0)
@@ -202,6 +201,15 @@ def run_words(words: list[str], name: str, task: Task, deadline_s: float) -> tup
             last = (err.read().strip().splitlines() or ["it said nothing"])[-1]
             raise CannotWorkError(f"ended with status {process.returncode}: {_without_paths(last)[:200]}")
         return out.read().strip(), whole_s
+
+
+def _has_ended(process: subprocess.Popen[bytes], deadline_s: float) -> bool:
+    """Wait for a process by its descriptor: ``wait`` with a limit looks only every 50 ms."""
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        return bool(select.select([descriptor], [], [], deadline_s)[0])
+    finally:
+        os.close(descriptor)
 
 
 def variables() -> dict[str, str]:
