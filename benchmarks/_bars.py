@@ -143,7 +143,7 @@ REASONS: dict[str, str] = {
     "P1-100k-1": "0.12 s are start and end; the rest is 9 µs of a worker for each mini-batch: the call, "
     "its rows, its record, its deadline, and a look at the output folder",
     "P1-100k-10": "half of it, 0.12 s, is start and end: four interpreters start where Pool forks",
-    "P1-whole": "ours starts four interpreters where Pool forks; what Pool takes differs by half between runs",
+    "P1-whole": "ours starts four interpreters where Pool forks; what Pool takes varies by half between runs",
     "P1-100k-100": "two thirds of it, 0.12 s, are start and end: four interpreters start where Pool forks",
     "P4-magika-loop": "0.4 of 7.4 s more than the loop; start and end take 0.2, the rest was not profiled",
     "P4-image-loop": "0.2 of 6.1 s more than the loop, which is what start and end of a job take",
